@@ -1,0 +1,125 @@
+//! A clerk's own block: packed from the pool, executed once, and checked like everybody else's.
+
+use crate::genesis::EMPTY_SEAL_ROOT;
+use crate::{BlockError, BlockMeta, Chain, ChainError, Layer};
+use alloy_consensus::TxEnvelope;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_rlp::Encodable;
+use btn_execution::{BlockInput, Built, SignedTransaction, assemble_header, build};
+use btn_types::limits::{MAX_BLOCK_BYTES, MAX_UNFINALIZED_HEIGHTS};
+use btn_types::{Block, Envelope, Epoch, Justification, NodeId, View};
+use std::sync::Arc;
+
+/// Room in a block's bytes for its header, envelope and list headers; the justification is measured.
+const BLOCK_OVERHEAD_BYTES: usize = 4 * 1024;
+
+/// What the clerk decides about its block.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// Block to build on.
+    pub parent: B256,
+    /// Epoch.
+    pub epoch: Epoch,
+    /// View to propose in.
+    pub view: View,
+    /// View the parent was certified in.
+    pub parent_view: View,
+    /// The clerk.
+    pub clerk: NodeId,
+    /// Its payout address.
+    pub payout: Address,
+    /// Its lottery signature for the view (C3).
+    pub clerk_signature: Bytes,
+    /// The clerk's clock, milliseconds since the Unix epoch; raised above the parent's where it is not (C5
+    /// rule 6).
+    pub timestamp_ms: u64,
+    /// Certificates for building on the parent (C5 rule 2).
+    pub justification: Justification,
+}
+
+impl Chain {
+    /// Packs a block from the pool, takes it into the tree and has it executed. From
+    /// [`MAX_UNFINALIZED_HEIGHTS`] unfinalised heights on it is empty, and at twice as many there is none: a
+    /// rule for producers only.
+    ///
+    /// # Errors
+    /// The parent is unknown or invalid, too much waits for finality, or the block breaks a rule (the
+    /// request's ticket or justification).
+    pub fn build(&mut self, request: BuildRequest) -> Result<Arc<Block>, ChainError> {
+        self.execute(request.parent)?;
+        let unknown = BlockError::UnknownParent(request.parent);
+        let parent = *self.meta(request.parent).ok_or(unknown)?;
+        let heights = parent.height.0 - self.tip.meta.height.0;
+        if heights >= 2 * MAX_UNFINALIZED_HEIGHTS {
+            return Err(ChainError::TooManyUnfinalized { heights });
+        }
+        let (layers, base_fee_wei) =
+            self.building_site(parent.hash).ok_or(BlockError::UnknownParent(parent.hash))?;
+        let (envelope, input) = self.prepare(&request, &parent, base_fee_wei);
+        let is_full = heights >= MAX_UNFINALIZED_HEIGHTS;
+        let built = self.pack(&input, &layers, &request.justification, is_full)?;
+        let state_root = self.state_root(&layers, &built.outcome.diff);
+        let (transactions, senders) = split(built.transactions);
+        let header = assemble_header(&self.spec, &input, &transactions, &built.outcome, state_root);
+        let justification = request.justification;
+        let block = Arc::new(Block { header, transactions, envelope, justification });
+        let meta = self.insert(Arc::clone(&block))?;
+        let (receipts, diff) = (built.outcome.receipts, built.outcome.diff);
+        self.tree.set_layer(Arc::new(Layer { meta, block: Arc::clone(&block), senders, receipts, diff }));
+        Ok(block)
+    }
+
+    fn prepare(
+        &self,
+        request: &BuildRequest,
+        parent: &BlockMeta,
+        base_fee_wei: u64,
+    ) -> (Envelope, BlockInput) {
+        let envelope = Envelope {
+            epoch: request.epoch,
+            view: request.view,
+            parent_view: request.parent_view,
+            clerk: request.clerk,
+            clerk_signature: request.clerk_signature.clone(),
+            timestamp_ms: request.timestamp_ms.max(parent.timestamp_ms.saturating_add(1)),
+            seal_root: EMPTY_SEAL_ROOT,
+        };
+        let domain = self.committee.domain();
+        let input = BlockInput {
+            number: parent.height.next().0,
+            parent_hash: parent.hash,
+            timestamp: envelope.timestamp_ms / 1000,
+            beneficiary: request.payout,
+            prev_randao: domain.seed(parent.seed, &request.clerk_signature),
+            extra_data: domain.envelope(&envelope, &request.justification),
+            base_fee_wei,
+        };
+        (envelope, input)
+    }
+
+    fn pack(
+        &self,
+        input: &BlockInput,
+        layers: &[Arc<Layer>],
+        justification: &Justification,
+        is_full: bool,
+    ) -> Result<Built, ChainError> {
+        let taken = BLOCK_OVERHEAD_BYTES + justification.length();
+        let bytes = MAX_BLOCK_BYTES.saturating_sub(taken);
+        let state = self.state_over(layers, self.reader.snapshot()?);
+        let mut candidates: Box<dyn Iterator<Item = SignedTransaction> + '_> = if is_full {
+            Box::new(std::iter::empty())
+        } else {
+            Box::new(self.candidates(layers, input.base_fee_wei))
+        };
+        let built = build(&self.spec, input, &mut *candidates, bytes, &state.overlay())?;
+        for (hash, reason) in &built.rejected {
+            tracing::debug!(%hash, %reason, "pooled transaction left out of a block");
+        }
+        Ok(built)
+    }
+}
+
+fn split(transactions: Vec<SignedTransaction>) -> (Vec<TxEnvelope>, Vec<Address>) {
+    transactions.into_iter().map(SignedTransaction::into_parts).unzip()
+}

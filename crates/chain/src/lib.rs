@@ -1,0 +1,43 @@
+//! The chain of one node, synchronous and without a clock: import, layers of unfinalised blocks, finality,
+//! the transaction pool, ranges for peers, and snapshots for RPC.
+//!
+//! The disk holds what is final. Above the finalised tip stands a tree of blocks: [`Chain::insert`] checks all
+//! that needs no execution, [`Chain::execute`] turns a block into an immutable [`Layer`], [`Chain::finalize`]
+//! makes one path final, hands it out to be stored, and drops everything beside it (ARCHITECTURE, "Unfinalised
+//! blocks"). [`Chain::build`] packs a clerk's own block from the [`Pool`].
+//!
+//! The chain holds no opinion on votes: which blocks are notarized, when to vote and what to fetch is for
+//! consensus and engine. It asks only what a block carries: that is the same for everyone, so an invalid block
+//! is invalid for everyone (C5 rule 2 ⚠).
+
+mod bounded;
+mod build;
+mod chain;
+mod error;
+mod execute;
+mod finality;
+mod genesis;
+mod insert;
+mod justification;
+mod layer;
+mod logs;
+mod meta;
+mod pool;
+mod tree;
+mod view;
+
+pub use btn_execution::{ChainSpec, SignedTransaction, recover};
+pub use btn_types::BlockMeta;
+pub use build::BuildRequest;
+pub use chain::Chain;
+pub use error::{BlockError, ChainError};
+pub use genesis::{EMPTY_SEAL_ROOT, genesis_batch, genesis_block};
+pub use justification::JustificationError;
+pub use layer::{Layer, LayeredState};
+pub use logs::{FoundLog, LogFilter, MAX_LOG_BLOCKS, MAX_LOGS};
+pub use pool::{Candidates, Pool, PoolContent, PoolError, PoolLimits, Pooled};
+pub use tree::{MAX_UNFINALIZED_BLOCKS, MAX_UNFINALIZED_BYTES};
+pub use view::{ChainView, KnownBlock, StateTag, TransactionPlace, ViewError};
+
+#[cfg(test)]
+mod tests;
