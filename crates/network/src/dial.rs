@@ -1,0 +1,120 @@
+//! The dialling side: all addresses of a peer in turn, resolved anew each time, for ever.
+
+use crate::LinkError;
+use crate::backoff::Backoff;
+use crate::hello::{self, Hello};
+use crate::limits::{HANDSHAKE_TIMEOUT, MAX_RESOLVED, RESOLVE_TIMEOUT};
+use crate::lock;
+use crate::peer::Peer;
+use btn_types::MemberIndex;
+use quinn::{ClientConfig, Connection, Endpoint};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// TLS wants a name; the key is what counts, and the name is not sent.
+const SERVER_NAME: &str = "btn";
+
+/// What dialling needs.
+pub(crate) struct Dialler {
+    pub endpoint: Endpoint,
+    pub hello: Hello,
+    /// For each peer that this node dials: QUIC settings that accept only its key.
+    pub configs: BTreeMap<MemberIndex, ClientConfig>,
+}
+
+impl Dialler {
+    /// Dials until a connection has passed the hello.
+    pub(crate) async fn connect(&self, peer: &Peer, backoff: &mut Backoff) -> Connection {
+        loop {
+            match self.attempt(peer, backoff.attempt_timeout()).await {
+                Ok(connection) => return connection,
+                Err((error, address)) => {
+                    peer.refused(&error, address);
+                    self.pause(peer, backoff.next_delay()).await;
+                }
+            }
+        }
+    }
+
+    /// Waits, unless the peer's addresses change.
+    pub(crate) async fn pause(&self, peer: &Peer, delay: Duration) {
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = peer.addresses_changed.notified() => {}
+        }
+    }
+
+    /// Tries every address once. The error is the most telling one: a wrong answer before no answer.
+    async fn attempt(
+        &self,
+        peer: &Peer,
+        patience: Duration,
+    ) -> Result<Connection, (LinkError, Option<SocketAddr>)> {
+        let mut worst = (LinkError::NoAddress, None);
+        let addresses = lock(&peer.addresses).clone();
+        for address in &addresses {
+            let targets = match resolve(address).await {
+                Ok(targets) => targets,
+                Err(error) => {
+                    worst = more_telling(worst, (error, None));
+                    continue;
+                }
+            };
+            for target in targets {
+                match self.dial(peer, target, patience).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => worst = more_telling(worst, (error, Some(target))),
+                }
+            }
+        }
+        Err(worst)
+    }
+
+    async fn dial(
+        &self,
+        peer: &Peer,
+        target: SocketAddr,
+        patience: Duration,
+    ) -> Result<Connection, LinkError> {
+        let unreachable = |text: String| LinkError::Unreachable { address: target, text };
+        let Some(config) = self.configs.get(&peer.member) else {
+            return Err(unreachable("this node does not dial this peer".into()));
+        };
+        let connecting = self
+            .endpoint
+            .connect_with(config.clone(), target, SERVER_NAME)
+            .map_err(|error| unreachable(error.to_string()))?;
+        let connection = match timeout(patience, connecting).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(unreachable("no answer (is the node running, is UDP let through?)".into())),
+        };
+        let greeted = timeout(HANDSHAKE_TIMEOUT, hello::dialler(&connection, &self.hello, peer.id));
+        match greeted.await.unwrap_or(Err(LinkError::HelloTimeout)) {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                error.close(&connection);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn more_telling<T>(old: (LinkError, T), new: (LinkError, T)) -> (LinkError, T) {
+    if new.0.is_unreachable() && !old.0.is_unreachable() { old } else { new }
+}
+
+/// Looks an address up: DNS names anew each time, because nodes move.
+async fn resolve(address: &str) -> Result<Vec<SocketAddr>, LinkError> {
+    let failed = |text: String| LinkError::Resolve { address: address.to_owned(), text };
+    match timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(address)).await {
+        Ok(Ok(found)) => {
+            let found: Vec<SocketAddr> = found.take(MAX_RESOLVED).collect();
+            if found.is_empty() { Err(failed("the name has no address".into())) } else { Ok(found) }
+        }
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("the name server does not answer".into())),
+    }
+}

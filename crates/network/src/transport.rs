@@ -1,0 +1,173 @@
+//! The UDP socket and QUIC's settings: windows, timers, restart-proof resets, and a count of running tasks.
+
+use crate::limits::{
+    CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, KEEP_ALIVE, MAX_HANDSHAKES, SEND_WINDOW_BYTES,
+    SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
+};
+use crate::{NetworkError, NetworkIdentity, tls};
+use aws_lc_rs::hmac;
+use btn_types::B256;
+use quinn::crypto::{CryptoError, HmacKey};
+use quinn::{
+    AsyncTimer, AsyncUdpSocket, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, Runtime,
+    TokioRuntime, TransportConfig, VarInt,
+};
+use rand::RngCore;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Bytes of a connection identifier.
+const CONNECTION_ID_BYTES: usize = 8;
+
+/// Transport settings of both sides.
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    let idle_ms = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    transport
+        .max_concurrent_uni_streams(VarInt::from_u32(3))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_idle_timeout(Some(VarInt::from_u32(idle_ms).into()))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(INITIAL_ROUND_TRIP)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        .send_window(SEND_WINDOW_BYTES)
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+/// QUIC settings for dialling the peer with this key.
+pub(crate) fn client_config(
+    local: &NetworkIdentity,
+    peer: B256,
+) -> Result<quinn::ClientConfig, NetworkError> {
+    let mut config = quinn::ClientConfig::new(Arc::new(tls::client_config(local, peer)?));
+    config.transport_config(Arc::new(transport()));
+    Ok(config)
+}
+
+/// QUIC settings for accepting peers with these keys.
+fn server_config(
+    local: &NetworkIdentity,
+    peers: BTreeSet<B256>,
+) -> Result<quinn::ServerConfig, NetworkError> {
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls::server_config(local, peers)?));
+    config
+        .transport_config(Arc::new(transport()))
+        .max_incoming(MAX_HANDSHAKES)
+        .incoming_buffer_size(64 * 1024)
+        .incoming_buffer_size_total(4 * 1024 * 1024);
+    Ok(config)
+}
+
+/// Opens the UDP socket. No address reuse: two processes on one port would steal each other's packets.
+fn bind(address: SocketAddr) -> Result<UdpSocket, NetworkError> {
+    let open = || -> std::io::Result<UdpSocket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            socket.set_only_v6(false)?;
+        }
+        // Larger buffers only save repetitions; the system's own limit is good enough to go on with.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| NetworkError::Bind { address, source })
+}
+
+/// Opens the QUIC endpoint. The receiver ends when every task of QUIC has ended and the socket is free.
+pub(crate) fn endpoint(
+    listen: SocketAddr,
+    local: &NetworkIdentity,
+    peers: BTreeSet<B256>,
+) -> Result<(Endpoint, mpsc::Receiver<()>), NetworkError> {
+    let server = server_config(local, peers)?;
+    let socket = bind(listen)?;
+    let mut config = EndpointConfig::new(Arc::new(ResetKey::new(local)));
+    config.cid_generator(|| Box::new(RandomIds));
+    let (running, ended) = mpsc::channel(1);
+    let runtime = Arc::new(CountingRuntime { running });
+    let endpoint = Endpoint::new(config, Some(server), socket, runtime)
+        .map_err(|source| NetworkError::Bind { address: listen, source })?;
+    Ok((endpoint, ended))
+}
+
+/// Signs the tokens of stateless resets. The key comes from the identity, so that a process that was killed
+/// and restarted can still tell its peers at their next packet, instead of leaving them to the idle time-out.
+struct ResetKey(hmac::Key);
+
+impl ResetKey {
+    fn new(local: &NetworkIdentity) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, local.reset_secret().as_slice()))
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(hmac::sign(&self.0, data).as_ref());
+    }
+
+    fn signature_len(&self) -> usize {
+        32
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        hmac::verify(&self.0, data, signature).map_err(|_| CryptoError)
+    }
+}
+
+/// Random connection identifiers. QUIC's usual generator marks its own with a key drawn at start, and then
+/// ignores packets meant for the process before; those are just the ones that need a reset.
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut bytes = [0u8; CONNECTION_ID_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        ConnectionId::new(&bytes)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// Tokio, with every task holding a sender: shutdown can wait until the socket is really closed.
+#[derive(Debug)]
+struct CountingRuntime {
+    running: mpsc::Sender<()>,
+}
+
+impl Runtime for CountingRuntime {
+    fn new_timer(&self, instant: Instant) -> Pin<Box<dyn AsyncTimer>> {
+        TokioRuntime.new_timer(instant)
+    }
+
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let running = self.running.clone();
+        tokio::spawn(async move {
+            future.await;
+            drop(running);
+        });
+    }
+
+    fn wrap_udp_socket(&self, socket: UdpSocket) -> std::io::Result<Arc<dyn AsyncUdpSocket>> {
+        TokioRuntime.wrap_udp_socket(socket)
+    }
+
+    fn now(&self) -> Instant {
+        TokioRuntime.now()
+    }
+}
