@@ -6,6 +6,7 @@ use crate::justification::VerifiedCertificates;
 use crate::layer::nonce_in;
 use crate::meta::{LATER_HEIGHTS, draw_height, place};
 use crate::pool::{Candidates, Pool, PoolLimits};
+use crate::seeds::stored_seed;
 use crate::tree::Tree;
 use crate::{BlockError, BlockMeta, ChainError, Layer, LayeredState, PoolError};
 use alloy_primitives::{Address, B256};
@@ -14,7 +15,7 @@ use btn_execution::{
     ChainSpec, FullRecomputation, SignedTransaction, StateCommitment, check_transaction, next_base_fee,
 };
 use btn_storage::{StoreError, StoreReader};
-use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_RANGE_BYTES};
+use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_RANGE_BYTES, RANGE_WINDOW_BLOCKS, RANGE_WINDOW_BYTES};
 use btn_types::{Block, BlockRange, Certificate, Genesis, Height, StateReader};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -175,9 +176,10 @@ impl Chain {
         }
     }
 
-    /// Finalised blocks from `from` upwards, at most [`MAX_RANGE_BLOCKS`] of about [`MAX_RANGE_BYTES`], up to
-    /// the last one that has its own Finalization; `None` where no block of that window has. Only what is
-    /// stored is given.
+    /// Finalised blocks from `from` upwards: a window of [`RANGE_WINDOW_BLOCKS`] and about
+    /// [`RANGE_WINDOW_BYTES`], up to the last one that has its own Finalization; where none has, further, up to
+    /// the first that has, within [`MAX_RANGE_BLOCKS`] and [`MAX_RANGE_BYTES`]. `None` where there is none. Only
+    /// what is stored is given.
     ///
     /// # Errors
     /// The store failed.
@@ -186,7 +188,10 @@ impl Chain {
         let (mut blocks, mut bytes) = (Vec::new(), 0);
         let mut last = None;
         let mut height = from.max(Height(1));
-        while blocks.len() < MAX_RANGE_BLOCKS && bytes < MAX_RANGE_BYTES {
+        // Past the window only as long as nothing in it could be proven final.
+        let in_window = |blocks: usize, bytes| blocks < RANGE_WINDOW_BLOCKS && bytes < RANGE_WINDOW_BYTES;
+        let in_bounds = |blocks: usize, bytes| blocks < MAX_RANGE_BLOCKS && bytes < MAX_RANGE_BYTES;
+        while in_window(blocks.len(), bytes) || (last.is_none() && in_bounds(blocks.len(), bytes)) {
             let Some(block) = reader.block(height)? else { break };
             bytes += alloy_rlp::Encodable::length(&block);
             blocks.push(block);
@@ -312,65 +317,6 @@ impl Chain {
     pub(crate) fn candidates(&self, layers: &[Arc<Layer>], base_fee_wei: u64) -> Candidates<'_> {
         self.pool.candidates(base_fee_wei, &|sender| nonce_in(layers, sender))
     }
-
-    /// Draw seed of the blocks on a block of `height` (C3): within a period the block's own, at a period's
-    /// start the seed of the block one period below, on its own branch.
-    pub(crate) fn child_draw_seed(&self, parent: &BlockMeta, height: Height) -> Result<B256, BlockError> {
-        let period = self.genesis.consensus.lottery_period_blocks;
-        let (own, child) = (draw_height(height, period), draw_height(height.next(), period));
-        match child.filter(|_| own != child) {
-            None => Ok(parent.child_draw_seed),
-            Some(wanted) => self.seed_on_branch(parent, wanted),
-        }
-    }
-
-    /// Draw seed of the blocks two heights above a child of a block of `height`: another one than the child's
-    /// only where a lottery period ends in between. The genesis file's least period makes sure that its block
-    /// is an ancestor of `parent`, or `parent`.
-    pub(crate) fn later_draw_seed(
-        &self,
-        parent: &BlockMeta,
-        height: Height,
-        child_draw_seed: B256,
-    ) -> Result<B256, BlockError> {
-        let period = self.genesis.consensus.lottery_period_blocks;
-        let later = Height(height.0.saturating_add(LATER_HEIGHTS));
-        let (child, later) = (draw_height(height.next(), period), draw_height(later, period));
-        match later.filter(|wanted| child != Some(*wanted) && *wanted <= parent.height) {
-            None => Ok(child_draw_seed),
-            Some(wanted) => self.seed_on_branch(parent, wanted),
-        }
-    }
-
-    /// Seed of the ancestor of `tip` (or of `tip` itself) at a height, on its own branch.
-    fn seed_on_branch(&self, tip: &BlockMeta, wanted: Height) -> Result<B256, BlockError> {
-        let mut ancestor = Some(tip);
-        while let Some(meta) = ancestor {
-            if meta.height == wanted {
-                return Ok(meta.seed);
-            }
-            ancestor = self.tree.get(&meta.parent).map(|node| &node.meta);
-        }
-        if wanted == self.tip.meta.height {
-            return Ok(self.tip.meta.seed);
-        }
-        if let Some(layer) = self.flushing.iter().find(|layer| layer.meta.height == wanted) {
-            return Ok(layer.meta.seed);
-        }
-        stored_seed(&self.committee, &*self.reader, wanted)?.ok_or(BlockError::SeedMissing(wanted))
-    }
-}
-
-/// Seed of a stored block; genesis has none in its header.
-fn stored_seed(
-    committee: &Committee,
-    reader: &dyn StoreReader,
-    height: Height,
-) -> Result<Option<B256>, StoreError> {
-    if height == Height(0) {
-        return Ok(Some(committee.domain().genesis_seed()));
-    }
-    Ok(reader.header(height)?.map(|header| header.mix_hash))
 }
 
 fn read_tip(genesis: &Genesis, committee: &Committee, reader: &dyn StoreReader) -> Result<Tip, ChainError> {

@@ -23,6 +23,7 @@ mod layer;
 mod logs;
 mod meta;
 mod pool;
+mod seeds;
 mod tree;
 mod view;
 

@@ -4,7 +4,7 @@ use super::fixture::{BTN, Fixture, sorted, transfer, wallet};
 use crate::{BlockError, Chain, ChainError, PoolError, genesis_batch};
 use btn_execution::TransactionError;
 use btn_storage::{MemoryStore, Store};
-use btn_types::limits::MAX_RANGE_BLOCKS;
+use btn_types::limits::{MAX_UNFINALIZED_HEIGHTS, RANGE_WINDOW_BLOCKS};
 use btn_types::{B256, Height, StateReader, View, VoteKind, VoteSignature};
 use std::sync::Arc;
 
@@ -241,10 +241,30 @@ fn ranges_end_at_a_finalization() {
         assert_eq!(Some(range.finalization), stored);
         Some((range.blocks[0].header.number, last.header.number))
     };
-    assert_eq!(MAX_RANGE_BLOCKS, 64);
+    assert_eq!(RANGE_WINDOW_BLOCKS, 64);
     assert_eq!(heights(0), Some((1, 63)), "64 blocks would end at 64, which has no Finalization of its own");
     assert_eq!(heights(3), Some((3, 66)));
     assert_eq!(heights(64), Some((64, 70)));
     assert_eq!(heights(70), Some((70, 70)));
     assert_eq!(heights(71), None);
+}
+
+/// A peer that is behind must get past a stretch that became final only at its end.
+#[test]
+fn a_range_reaches_the_first_finalization_beyond_its_window() {
+    let mut fixture = Fixture::new();
+    let mut head = fixture.genesis_hash();
+    let long = 2 * MAX_UNFINALIZED_HEIGHTS;
+    for view in 1..=long {
+        head = fixture.grow(head, view);
+    }
+    fixture.finalize(head);
+    let range = fixture.chain.range(Height(1)).unwrap().unwrap();
+    assert_eq!(range.blocks.len() as u64, long);
+    let sent = btn_types::encode(&range);
+    assert_eq!(
+        btn_types::decode_exact::<btn_types::BlockRange>(&sent).unwrap(),
+        range,
+        "the receiver takes it"
+    );
 }

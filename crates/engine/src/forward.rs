@@ -1,0 +1,54 @@
+//! Transactions on their way to the clerks (C10 stage 1). Up to 150 members the accepting master sends each to
+//! all members at once, custodians and best clerks among them; nobody passes it on, so a transaction is
+//! recorded within two levels. What is not final after three blocks is sent again.
+
+use btn_types::limits::MAX_FORWARDED_TRANSACTIONS;
+use btn_types::{Bytes, Height, Message};
+use std::sync::Arc;
+
+/// Transactions submitted in a row travel together: one message at most this often. The first goes at once.
+const FORWARD_INTERVAL_MS: u64 = 10;
+
+/// Finalised blocks without inclusion after which a transaction is sent again (C10).
+pub(crate) const RESEND_AFTER_BLOCKS: u64 = 3;
+
+/// Accepted transactions not yet sent on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    waiting: Vec<Bytes>,
+    sent_at_ms: Option<u64>,
+    resent_at: Height,
+}
+
+impl Outbox {
+    /// Takes in an accepted transaction.
+    pub(crate) fn push(&mut self, transaction: Bytes) {
+        self.waiting.push(transaction);
+    }
+
+    /// What is to be sent now.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<Arc<Message>> {
+        if self.waiting.is_empty() || self.due_at_ms().is_some_and(|due_ms| now_ms < due_ms) {
+            return Vec::new();
+        }
+        self.sent_at_ms = Some(now_ms);
+        let waiting = std::mem::take(&mut self.waiting);
+        let chunks = waiting.chunks(MAX_FORWARDED_TRANSACTIONS);
+        chunks.map(|chunk| Arc::new(Message::Transactions(chunk.to_vec()))).collect()
+    }
+
+    /// When the next message is due; `None` where nothing waits or it may go at once.
+    pub(crate) fn due_at_ms(&self) -> Option<u64> {
+        let sent_at_ms = self.sent_at_ms.filter(|_| !self.waiting.is_empty())?;
+        Some(sent_at_ms.saturating_add(FORWARD_INTERVAL_MS))
+    }
+
+    /// Whether three blocks have passed since the last resend.
+    pub(crate) fn is_resend_due(&mut self, height: Height) -> bool {
+        let is_due = height.0 >= self.resent_at.0.saturating_add(RESEND_AFTER_BLOCKS);
+        if is_due {
+            self.resent_at = height;
+        }
+        is_due
+    }
+}

@@ -1,0 +1,339 @@
+//! The engine of a level-1 node.
+
+use crate::blocks::{ChainBlocks, ChainPlaces};
+use crate::forward::{Outbox, RESEND_AFTER_BLOCKS};
+use crate::interface::{Effect, EngineStatus, Input, SubmissionId};
+use crate::sync::RangeSync;
+use btn_chain::{Chain, ChainError, PoolError, SignedTransaction, recover};
+use btn_consensus::{Consensus, Identity, Input as ConsensusInput, Parameters};
+use btn_types::{
+    B256, BlockRange, Bytes, Certificate, FetchRequest, Height, JournalRecord, MemberIndex, Message, Now,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Consensus and chain of one master. See the crate's documentation.
+pub struct MasterEngine {
+    consensus: Consensus,
+    chain: Chain,
+    sync: RangeSync,
+    outbox: Outbox,
+    delta_ms: u64,
+    halted: bool,
+}
+
+impl std::fmt::Debug for MasterEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MasterEngine").field("status", &self.status()).finish()
+    }
+}
+
+impl MasterEngine {
+    /// A master as its disk left it: the chain on the finalised state, `tip_finalization` stored with its
+    /// newest block, and the journal in order. Give it [`Input::Wake`] next.
+    #[must_use]
+    pub fn new(
+        mut chain: Chain,
+        identity: Identity,
+        parameters: Parameters,
+        tip_finalization: Option<Certificate>,
+        records: &[JournalRecord],
+    ) -> Self {
+        let committee = chain.committee().clone();
+        let mut outbox = Outbox::default();
+        for record in records {
+            let JournalRecord::Transaction(bytes) = record else { continue };
+            // What is final by now, or was replaced, is refused here: nothing is lost by that.
+            if recover(bytes).is_ok_and(|transaction| chain.submit(transaction, true).is_ok()) {
+                outbox.push(bytes.clone());
+            }
+        }
+        let consensus = Consensus::new(committee, identity, parameters, tip_finalization, records);
+        let sync = RangeSync::default();
+        Self { consensus, chain, sync, outbox, delta_ms: parameters.delta_ms, halted: false }
+    }
+
+    /// Where we stand.
+    #[must_use]
+    pub fn status(&self) -> EngineStatus {
+        let consensus = self.consensus.status();
+        let tip = self.chain.finalized();
+        EngineStatus {
+            view: consensus.view,
+            round: consensus.round,
+            floor: consensus.floor,
+            votes: consensus.votes && !self.halted,
+            height: tip.height,
+            hash: tip.hash,
+            head: self.consensus.head(&ChainPlaces(&self.chain)).hash,
+            syncing: self.sync.is_behind(tip.view),
+        }
+    }
+
+    /// The chain, to read.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Everything the journal must keep: for its compaction.
+    #[must_use]
+    pub fn live_records(&self) -> Vec<JournalRecord> {
+        let local = self.chain.local_transactions_older_than(0);
+        let transactions = local.iter().map(|transaction| JournalRecord::Transaction(encoded(transaction)));
+        self.consensus.live_records().into_iter().chain(transactions).collect()
+    }
+
+    /// Takes one input and says what must be done, in order.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        if self.halted {
+            return Vec::new();
+        }
+        let mut step = Step { engine: self, now, output: Output::default() };
+        step.handle(input);
+        step.follow_up();
+        step.finish()
+    }
+}
+
+/// What one step wants done, sorted into the order that is safe: records, commits, everything else.
+#[derive(Default)]
+struct Output {
+    records: Vec<JournalRecord>,
+    commits: Vec<btn_storage::FinalizedBatch>,
+    rest: Vec<Effect>,
+    wake_at_ms: Option<u64>,
+    /// Whether consensus was called: its next wake-up is known only then.
+    told: bool,
+    halt: Option<String>,
+}
+
+struct Step<'a> {
+    engine: &'a mut MasterEngine,
+    now: Now,
+    output: Output,
+}
+
+impl Step<'_> {
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Wake => self.tell_consensus(ConsensusInput::Wake),
+            Input::PeerConnected(member) => {
+                self.engine.sync.give_up_on_answer();
+                self.tell_consensus(ConsensusInput::PeerConnected(member));
+            }
+            Input::Message { from, message } => self.on_message(from, message),
+            Input::Submit { id, transaction } => self.on_submit(id, *transaction),
+        }
+    }
+
+    fn on_message(&mut self, from: MemberIndex, message: Message) {
+        let input = match message {
+            Message::Proposal(message) => ConsensusInput::Proposal { from, message },
+            Message::Vote(message) => ConsensusInput::Vote { from, message },
+            Message::Certificate(message) => {
+                let certificates = vec![message.certificate];
+                ConsensusInput::Certificates { from, certificates, tickets: message.tickets }
+            }
+            Message::Certificates(certificates) => {
+                ConsensusInput::Certificates { from, certificates, tickets: Vec::new() }
+            }
+            Message::Candidacy(tickets) => ConsensusInput::Candidacy { from, tickets },
+            Message::Fetch(FetchRequest::Range { from: height }) => return self.answer_range(from, height),
+            Message::Fetch(request) => ConsensusInput::Fetch { from, request },
+            Message::Range(range) => return self.on_range(from, *range),
+            Message::Transactions(transactions) => return self.on_transactions(&transactions),
+        };
+        self.tell_consensus(input);
+    }
+
+    /// Passes an input to consensus and carries out what is the engine's.
+    fn tell_consensus(&mut self, input: ConsensusInput) {
+        self.output.told = true;
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            if self.output.halt.is_some() {
+                return;
+            }
+            let mut blocks = ChainBlocks(&mut self.engine.chain);
+            for effect in self.engine.consensus.step(self.now, input, &mut blocks) {
+                use btn_consensus::Effect as From;
+                match effect {
+                    From::Journal(records) => self.output.records.extend(records),
+                    From::Finalized { certificate, block_hash } => {
+                        if self.commit(certificate, block_hash) {
+                            inputs.push_back(ConsensusInput::BlocksKnown);
+                        }
+                    }
+                    From::Send { to, message } => self.output.rest.push(Effect::Send { to, message }),
+                    From::Broadcast(message) => self.output.rest.push(Effect::Broadcast(message)),
+                    From::WakeAt { monotonic_ms } => self.output.wake_at_ms = Some(monotonic_ms),
+                    From::Halt(reason) => self.output.halt = Some(reason),
+                }
+            }
+        }
+    }
+
+    /// Rule 7: commits a finalised block and its ancestors, or notes that they must be fetched (C6.8). Returns
+    /// whether the tip moved.
+    fn commit(&mut self, certificate: Certificate, block_hash: Option<B256>) -> bool {
+        let view = certificate.view;
+        let Some(hash) = block_hash.filter(|hash| self.engine.chain.meta(*hash).is_some()) else {
+            self.engine.sync.want(view);
+            return false;
+        };
+        match self.engine.chain.finalize(hash, certificate) {
+            Ok(Some(batch)) => {
+                self.output.commits.push(batch);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                // A finalised block that we cannot make final is a broken invariant of ours or of the network.
+                self.output.halt = Some(format!("finalising view {view} failed: {error}"));
+                false
+            }
+        }
+    }
+
+    fn answer_range(&mut self, to: MemberIndex, from: Height) {
+        match self.engine.chain.range(from) {
+            Ok(Some(range)) => {
+                let message = Arc::new(Message::Range(Box::new(range)));
+                self.output.rest.push(Effect::Send { to, message });
+            }
+            Ok(None) => {}
+            Err(error) => self.output.halt = Some(format!("reading blocks for a peer failed: {error}")),
+        }
+    }
+
+    /// Finalised blocks from a peer: worth nothing until the Finalization at their end is verified.
+    fn on_range(&mut self, from: MemberIndex, range: BlockRange) {
+        match self.import(range) {
+            Ok(Some(finalization)) => {
+                let certificates = vec![finalization];
+                self.tell_consensus(ConsensusInput::Certificates { from, certificates, tickets: Vec::new() });
+                self.tell_consensus(ConsensusInput::BlocksKnown);
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                tracing::warn!(%from, %reason, "range of blocks refused");
+                self.engine.sync.give_up_on_answer();
+            }
+        }
+    }
+
+    fn import(&mut self, range: BlockRange) -> Result<Option<Certificate>, String> {
+        let BlockRange { blocks, finalization } = range;
+        let chain = &mut self.engine.chain;
+        let last = blocks.last().ok_or("it is empty")?;
+        let envelope = &last.envelope;
+        let hash = last.hash();
+        let domain = *chain.committee().domain();
+        let digest = domain.proposal(envelope.epoch, envelope.view, envelope.parent_view, hash);
+        if digest != finalization.digest || finalization.view != envelope.view {
+            return Err(format!("its Finalization of view {} is not its last block's", finalization.view));
+        }
+        if last.height() <= chain.finalized().height {
+            return Ok(None);
+        }
+        chain.committee().verify_certificate(&finalization).map_err(|error| error.to_string())?;
+        chain.remember_verified(&finalization);
+        let tip = chain.finalized().height;
+        for block in blocks.into_iter().filter(|block| block.height() > tip) {
+            let height = block.height();
+            chain.insert(Arc::new(block)).map_err(|error| format!("block {height}: {error}"))?;
+        }
+        match chain.finalize(hash, finalization.clone()) {
+            Ok(batch) => self.output.commits.extend(batch),
+            Err(error @ (ChainError::InvalidFinalized { .. } | ChainError::NotDescendant { .. })) => {
+                self.output.halt = Some(error.to_string());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        Ok(Some(finalization))
+    }
+
+    fn on_submit(&mut self, id: SubmissionId, transaction: SignedTransaction) {
+        let bytes = encoded(&transaction);
+        let outcome = self.engine.chain.submit(transaction, true);
+        if outcome.is_ok() {
+            // Acknowledged only once it is on disk: a crash must not lose it.
+            self.output.records.push(JournalRecord::Transaction(bytes.clone()));
+            self.engine.outbox.push(bytes);
+        }
+        let is_accepted = outcome.is_ok();
+        self.output.rest.push(Effect::Submitted { id, outcome });
+        if is_accepted {
+            self.tell_consensus(ConsensusInput::TransactionsKnown);
+        }
+    }
+
+    /// Another master's users' transactions: checked like our own, kept, not passed on.
+    fn on_transactions(&mut self, transactions: &[Bytes]) {
+        let mut accepted = 0usize;
+        for bytes in transactions {
+            let outcome = recover(bytes)
+                .map_err(PoolError::from)
+                .and_then(|transaction| self.engine.chain.submit(transaction, false));
+            match outcome {
+                Ok(_) => accepted += 1,
+                Err(error) => tracing::debug!(%error, "forwarded transaction not kept"),
+            }
+        }
+        if accepted > 0 {
+            self.tell_consensus(ConsensusInput::TransactionsKnown);
+        }
+    }
+
+    /// After the input: send on transactions, resend late ones, ask for missing blocks.
+    fn follow_up(&mut self) {
+        if !self.output.told {
+            self.tell_consensus(ConsensusInput::Wake);
+        }
+        let now_ms = self.now.monotonic_ms;
+        let engine = &mut *self.engine;
+        let tip = *engine.chain.finalized();
+        if !self.output.commits.is_empty() && engine.outbox.is_resend_due(tip.height) {
+            for transaction in engine.chain.local_transactions_older_than(RESEND_AFTER_BLOCKS) {
+                engine.outbox.push(encoded(&transaction));
+            }
+        }
+        self.output.rest.extend(engine.outbox.take_due(now_ms).into_iter().map(Effect::Broadcast));
+        let me = engine.consensus.me();
+        let committee = engine.consensus.committee();
+        let peers: Vec<_> = committee.indices().filter(|member| Some(*member) != me).collect();
+        let from = tip.height.next();
+        if let Some(to) = engine.sync.next(tip.view, from, &peers, now_ms, engine.delta_ms) {
+            let message = Arc::new(Message::Fetch(FetchRequest::Range { from }));
+            self.output.rest.push(Effect::Send { to, message });
+        }
+        let due_ms = [engine.outbox.due_at_ms(), engine.sync.due_at_ms(engine.delta_ms)];
+        for due_ms in due_ms.into_iter().flatten() {
+            let due_ms = due_ms.max(now_ms.saturating_add(1));
+            self.output.wake_at_ms = Some(self.output.wake_at_ms.map_or(due_ms, |at_ms| at_ms.min(due_ms)));
+        }
+    }
+
+    fn finish(self) -> Vec<Effect> {
+        let output = self.output;
+        if let Some(reason) = output.halt {
+            self.engine.halted = true;
+            return vec![Effect::Halt(reason)];
+        }
+        let mut effects = Vec::new();
+        if !output.records.is_empty() {
+            effects.push(Effect::Journal(output.records));
+        }
+        effects.extend(output.commits.into_iter().map(Effect::Commit));
+        effects.extend(output.rest);
+        effects.extend(output.wake_at_ms.map(|monotonic_ms| Effect::WakeAt { monotonic_ms }));
+        effects
+    }
+}
+
+/// EIP-2718 bytes of a transaction.
+fn encoded(transaction: &SignedTransaction) -> Bytes {
+    use alloy_eips::Encodable2718;
+    transaction.inner().encoded_2718().into()
+}
