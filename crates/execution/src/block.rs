@@ -151,9 +151,7 @@ pub fn build(
             continue;
         }
         let bytes = candidate.inner().length();
-        if candidate.gas_limit() > runner.gas_left() && candidate.gas_limit() <= spec.gas_limit
-            || bytes > bytes_left
-        {
+        if bytes > bytes_left || runner.must_wait(candidate.gas_limit()) {
             left_out.insert(candidate.signer());
             continue;
         }
@@ -232,13 +230,18 @@ impl<'a> Runner<'a> {
         self.gas_limit.saturating_sub(self.gas_used)
     }
 
+    /// Whether so much gas would fit into a block, but no longer into this one.
+    const fn must_wait(&self, gas: u64) -> bool {
+        gas > self.gas_left() && gas <= self.gas_limit
+    }
+
     /// Runs one transaction; a refused one leaves no trace.
     fn run(&mut self, transaction: &SignedTransaction) -> Result<(), Refusal> {
         if transaction.is_eip4844() {
             return Err(Refusal::Invalid(TransactionError::BlobsNotSupported));
         }
         let (gas, left) = (transaction.gas_limit(), self.gas_left());
-        if gas > left && gas <= self.gas_limit {
+        if self.must_wait(gas) {
             return Err(Refusal::Invalid(TransactionError::GasLimitReached { gas, left }));
         }
         let done = self.evm.transact(transaction_environment(transaction));

@@ -16,6 +16,8 @@ const TRANSFER_GAS: u64 = 21_000;
 const CALL_STIPEND: u64 = 2_300;
 /// The bisection stops once the bounds are this close, parts per thousand of the upper one (geth: 1.5 %).
 const TOLERANCE_PER_MILLE: u64 = 15;
+/// Most runs of the bisection: each at least halves the range of 64-bit numbers or doubles its lower end.
+const MAX_STEPS: usize = 128;
 
 /// Why there is no estimate.
 #[derive(Debug, Error)]
@@ -121,16 +123,16 @@ impl Estimator<'_> {
     /// `fails` is known to be too little and `works` to be enough.
     fn bisect(&self, mut fails: u64, mut works: u64, first: u64) -> Result<u64, EstimateError> {
         let mut next = (first < works).then_some(first);
-        // Each step at least halves the range of 64-bit numbers or doubles its lower end.
-        while fails + 1 < works {
-            if next.is_none() && (works - fails) * 1000 < works * TOLERANCE_PER_MILLE {
+        for _ in 0..MAX_STEPS {
+            let is_close = (works - fails) * 1000 < works * TOLERANCE_PER_MILLE;
+            if fails + 1 >= works || next.is_none() && is_close {
                 break;
             }
             // Most transactions need little more than they use: look in the lower part first.
             let middle = (fails + (works - fails) / 2).min(fails.saturating_mul(2)).max(fails + 1);
             let gas = next.take().unwrap_or(middle);
             if self.works(gas)? {
-                works = works.min(gas + 5000);
+                works = gas;
             } else {
                 fails = fails.max(gas);
             }

@@ -17,7 +17,7 @@ pub(crate) struct DatabaseError(#[from] pub(crate) StateError);
 
 impl DBErrorMarker for DatabaseError {}
 
-/// A slot: what stood before the block, and what stands now.
+/// A slot: what stood before the block (zero if storage was wiped since), and what stands now.
 struct Slot {
     before: U256,
     now: U256,
@@ -108,9 +108,8 @@ impl<'a> BlockState<'a> {
         for (address, entry) in accounts {
             // An account that did not exist before had no storage to lose.
             let wiped = entry.wiped && entry.before.is_some();
-            let shown_before = |slot: &Slot| if entry.wiped { U256::ZERO } else { slot.before };
             let storage: BTreeMap<U256, U256> = (entry.slots.iter())
-                .filter(|(_, slot)| slot.now != shown_before(slot))
+                .filter(|(_, slot)| slot.now != slot.before)
                 .map(|(key, slot)| (*key, slot.now))
                 .collect();
             if entry.now == entry.before && !wiped && storage.is_empty() {
