@@ -1,41 +1,17 @@
 //! A clerk's own block: packed from the pool, executed once, and checked like everybody else's.
 
 use crate::genesis::EMPTY_SEAL_ROOT;
-use crate::{BlockError, BlockMeta, Chain, ChainError, Layer};
+use crate::{BlockError, BlockMeta, BuildRequest, Chain, ChainError, Layer};
 use alloy_consensus::TxEnvelope;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::Address;
 use alloy_rlp::Encodable;
 use btn_execution::{BlockInput, Built, SignedTransaction, assemble_header, build};
 use btn_types::limits::{MAX_BLOCK_BYTES, MAX_UNFINALIZED_HEIGHTS};
-use btn_types::{Block, Envelope, Epoch, Justification, NodeId, View};
+use btn_types::{Block, Envelope, Justification};
 use std::sync::Arc;
 
 /// Room in a block's bytes for its header, envelope and list headers; the justification is measured.
 const BLOCK_OVERHEAD_BYTES: usize = 4 * 1024;
-
-/// What the clerk decides about its block.
-#[derive(Clone, Debug)]
-pub struct BuildRequest {
-    /// Block to build on.
-    pub parent: B256,
-    /// Epoch.
-    pub epoch: Epoch,
-    /// View to propose in.
-    pub view: View,
-    /// View the parent was certified in.
-    pub parent_view: View,
-    /// The clerk.
-    pub clerk: NodeId,
-    /// Its payout address.
-    pub payout: Address,
-    /// Its lottery signature for the view (C3).
-    pub clerk_signature: Bytes,
-    /// The clerk's clock, milliseconds since the Unix epoch; raised above the parent's where it is not (C5
-    /// rule 6).
-    pub timestamp_ms: u64,
-    /// Certificates for building on the parent (C5 rule 2).
-    pub justification: Justification,
-}
 
 impl Chain {
     /// Packs a block from the pool, takes it into the tree and has it executed. From

@@ -28,8 +28,7 @@ mod tree;
 mod view;
 
 pub use btn_execution::{ChainSpec, SignedTransaction, recover};
-pub use btn_types::BlockMeta;
-pub use build::BuildRequest;
+pub use btn_types::{BlockMeta, BuildRequest};
 pub use chain::Chain;
 pub use error::{BlockError, ChainError};
 pub use genesis::{EMPTY_SEAL_ROOT, genesis_batch, genesis_block};

@@ -1,10 +1,10 @@
 //! What goes into the state machine and what comes out of it: every outside need is an effect or a question
 //! to [`Blocks`].
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::B256;
 use btn_types::{
-    Block, BlockMeta, Certificate, Epoch, FetchRequest, JournalRecord, Justification, MemberIndex, Message,
-    NodeId, ProposalMessage, Ticket, View, VoteMessage,
+    Block, BlockMeta, BuildRequest, Certificate, FetchRequest, JournalRecord, MemberIndex, Message,
+    ProposalMessage, Ticket, VoteMessage,
 };
 use std::sync::Arc;
 
@@ -87,29 +87,6 @@ pub enum Effect {
     },
     /// A broken invariant: more than f members lie, or our own state is corrupt. Stop the node, loudly.
     Halt(String),
-}
-
-/// What a clerk needs packed.
-#[derive(Clone, Debug)]
-pub struct BuildRequest {
-    /// Block to build on.
-    pub parent: B256,
-    /// Epoch of the view.
-    pub epoch: Epoch,
-    /// The view.
-    pub view: View,
-    /// View the parent was certified in.
-    pub parent_view: View,
-    /// The clerk.
-    pub clerk: NodeId,
-    /// Account for the tips.
-    pub payout: Address,
-    /// The clerk's lottery signature for the view.
-    pub clerk_signature: Bytes,
-    /// The clerk's clock; the builder raises it above the parent's.
-    pub timestamp_ms: u64,
-    /// Why the parent may be built on.
-    pub justification: Justification,
 }
 
 /// Outcome of showing a body to the chain.

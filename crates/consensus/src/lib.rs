@@ -35,7 +35,6 @@ mod proposals;
 mod tickets;
 mod votes;
 
-pub use interface::{
-    Blocks, BuildRequest, Effect, Execution, Identity, Input, Insertion, Parameters, Places,
-};
+pub use btn_types::BuildRequest;
+pub use interface::{Blocks, Effect, Execution, Identity, Input, Insertion, Parameters, Places};
 pub use machine::{Consensus, Status};

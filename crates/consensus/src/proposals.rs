@@ -80,9 +80,8 @@ impl ProposalBook {
     /// Clerks whose proposals and tickets no longer count in the view (C6.4): those with two proposals (C3: even
     /// on different parents), and those whose one proposal is invalid, so that nobody waits for a valid one.
     pub(crate) fn discredited(&self, view: View) -> BTreeSet<MemberIndex> {
-        let is_invalid = |digest: &B256| {
-            self.entries.get(digest).is_some_and(|entry| entry.standing == Standing::Invalid)
-        };
+        let is_invalid =
+            |digest: &B256| self.entries.get(digest).is_some_and(|entry| entry.standing == Standing::Invalid);
         let clerks = self.by_view.get(&view).into_iter().flatten();
         clerks
             .filter(|(_, digests)| digests.len() > 1 || digests.iter().any(is_invalid))

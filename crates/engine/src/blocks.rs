@@ -1,8 +1,8 @@
 //! The chain as consensus asks it.
 
 use btn_chain::{BlockError, Chain};
-use btn_consensus::{Blocks, BuildRequest, Execution, Insertion, Places};
-use btn_types::{B256, Block, BlockMeta};
+use btn_consensus::{Blocks, Execution, Insertion, Places};
+use btn_types::{B256, Block, BlockMeta, BuildRequest};
 use std::sync::Arc;
 
 /// Answers from a chain.
@@ -60,17 +60,6 @@ impl Blocks for ChainBlocks<'_> {
     }
 
     fn build(&mut self, request: BuildRequest) -> Option<Arc<Block>> {
-        let request = btn_chain::BuildRequest {
-            parent: request.parent,
-            epoch: request.epoch,
-            view: request.view,
-            parent_view: request.parent_view,
-            clerk: request.clerk,
-            payout: request.payout,
-            clerk_signature: request.clerk_signature,
-            timestamp_ms: request.timestamp_ms,
-            justification: request.justification,
-        };
         match self.0.build(request) {
             Ok(block) => Some(block),
             Err(error) => {

@@ -92,12 +92,14 @@ impl Driver {
         mut stop: watch::Receiver<bool>,
     ) -> eyre::Result<()> {
         self.turn(vec![Input::Wake], &network)?;
+        // The only master of its network hears nothing; its stream of events has ended from the start.
+        let is_alone = network.peers().is_empty();
         loop {
             let sleep = Duration::from_millis(self.wake_at_ms.saturating_sub(self.now().monotonic_ms));
             let next = tokio::select! {
                 biased;
                 _ = stop.changed() => Next::Stop,
-                event = events.recv() => Next::Event(event),
+                event = events.recv(), if !is_alone => Next::Event(event),
                 Some(submission) = self.submissions.recv() => Next::Submission(submission),
                 () = tokio::time::sleep(sleep.min(MAX_SLEEP)) => Next::Wake,
             };

@@ -6,7 +6,7 @@ use crate::codec::{decode_bytes, decode_list, decode_struct};
 use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS, MAX_CERTIFICATES, MAX_RSA_SIGNATURE_BYTES};
 use crate::{Certificate, Epoch, Height, NodeId, Round, View};
 use alloy_consensus::{Header, TxEnvelope};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{BufMut, Decodable, Encodable, Error, RlpEncodable};
 
 /// What PoE adds to an Ethereum header. The header's `extra_data` commits to it, together with the
@@ -189,4 +189,28 @@ pub struct BlockMeta {
     pub later_draw_seed: B256,
     /// Milliseconds since the Unix epoch, from the envelope.
     pub timestamp_ms: u64,
+}
+
+/// What a clerk decides about the block it wants packed.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// Hash of the block to build on.
+    pub parent: B256,
+    /// Epoch of the view.
+    pub epoch: Epoch,
+    /// View to propose in.
+    pub view: View,
+    /// View the parent was certified in.
+    pub parent_view: View,
+    /// The clerk.
+    pub clerk: NodeId,
+    /// Account for the tips: the clerk's payout address.
+    pub payout: Address,
+    /// The clerk's lottery signature for the view (C3).
+    pub clerk_signature: Bytes,
+    /// The clerk's clock, milliseconds since the Unix epoch; the builder raises it above the parent's where it is
+    /// not (C5 rule 6).
+    pub timestamp_ms: u64,
+    /// Certificates for building on the parent (C5 rule 2).
+    pub justification: Justification,
 }

@@ -14,7 +14,7 @@ mod message;
 mod number;
 mod state;
 
-pub use block::{Block, BlockMeta, Envelope, Justification};
+pub use block::{Block, BlockMeta, BuildRequest, Envelope, Justification};
 pub use certificate::{Bitmap, BitmapError, Certificate, SUITE_BLS12_381, SignatureSuite, Vote, VoteKind};
 pub use codec::{decode_exact, encode, sha256};
 pub use genesis::Genesis;

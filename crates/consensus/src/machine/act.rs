@@ -2,14 +2,14 @@
 
 use super::hear::is_decided;
 use super::{Step, fetch::Wanted};
-use crate::interface::{BuildRequest, Execution, Identity};
+use crate::interface::{Execution, Identity};
 use crate::proposals::Standing;
 use alloy_primitives::B256;
 use btn_crypto::Draw;
 use btn_types::limits::{MAX_CLOCK_LEAD_MS, TICKET_HORIZON};
 use btn_types::{
-    BlockMeta, Bytes, Certificate, JournalRecord, Justification, MemberIndex, Message, Proposal,
-    ProposalMessage, Ticket, View, VoteKind,
+    BlockMeta, BuildRequest, Bytes, Certificate, JournalRecord, Justification, MemberIndex, Message,
+    Proposal, ProposalMessage, Ticket, View, VoteKind,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
