@@ -144,6 +144,11 @@ impl Chain {
         self.tree.is_invalid(&hash)
     }
 
+    /// Drops an unfinalised block on which nothing was built.
+    pub fn forget(&mut self, hash: B256) {
+        self.tree.forget(hash);
+    }
+
     /// Whether the block is the finalised tip or an executed unfinalised one.
     #[must_use]
     pub fn is_executed(&self, hash: B256) -> bool {

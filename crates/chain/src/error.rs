@@ -293,14 +293,6 @@ pub enum ChainError {
         /// Why it is invalid.
         reason: BlockError,
     },
-    /// The block is not a descendant of the finalised tip: a fork of finality.
-    #[error("block {hash} does not descend from the finalised block {tip}")]
-    NotDescendant {
-        /// The block.
-        hash: B256,
-        /// The tip.
-        tip: B256,
-    },
     /// A block.
     #[error(transparent)]
     Block(#[from] BlockError),

@@ -23,13 +23,14 @@ impl Chain {
     pub fn insert(&mut self, block: Arc<Block>) -> Result<BlockMeta, BlockError> {
         self.drop_flushed()?;
         let hash = block.hash();
+        // First of all: a known hash must not vouch for another body.
+        self.check_body(&block)?;
         if let Some(known) = self.meta(hash) {
             return Ok(*known);
         }
         if self.tree.is_invalid(&hash) {
             return Err(BlockError::KnownInvalid(hash));
         }
-        self.check_body(&block)?;
         match self.check(&block, hash) {
             Ok(meta) => {
                 self.tree.insert(meta, block);

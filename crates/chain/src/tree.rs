@@ -97,6 +97,13 @@ impl Tree {
         self.remove(&hash);
     }
 
+    /// Drops a block that has no descendants.
+    pub(crate) fn forget(&mut self, hash: B256) {
+        if self.descendants(hash).is_empty() {
+            self.remove(&hash);
+        }
+    }
+
     /// The tip moved to `hash`, a block of `view`: what does not descend from it leaves, with everything of
     /// views at or below. Gives the number of blocks that left without being final.
     pub(crate) fn finalize(&mut self, hash: B256, view: View) -> usize {

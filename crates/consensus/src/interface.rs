@@ -133,8 +133,9 @@ pub trait Blocks: Places {
     /// Executes a block and, first, its ancestors.
     fn execute(&mut self, hash: B256) -> Execution;
 
-    /// Whether the block is executed already.
-    fn is_executed(&self, hash: B256) -> bool;
+    /// Drops a block that can no longer be certified as far as we know; nothing was built on it. Should it be
+    /// certified all the same, it is fetched and inserted again.
+    fn forget(&mut self, hash: B256);
 
     /// Packs a block, executed and inserted. `None` where the chain refuses, which it logs.
     fn build(&mut self, request: BuildRequest) -> Option<Arc<Block>>;

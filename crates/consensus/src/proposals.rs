@@ -124,8 +124,27 @@ impl ProposalBook {
         digests.filter_map(|digest| self.entries.get_key_value(digest))
     }
 
+    /// Drops what stands in views below this one and is not worth keeping; gives the blocks that went.
+    pub(crate) fn drop_below(&mut self, view: View, is_kept: impl Fn(View, B256) -> bool) -> Vec<B256> {
+        let clerks = self
+            .by_view
+            .range(..view)
+            .flat_map(|(view, clerks)| clerks.values().flatten().map(|digest| (*view, *digest)));
+        let dropped: Vec<B256> =
+            clerks.filter(|(view, digest)| !is_kept(*view, *digest)).map(|(_, digest)| digest).collect();
+        let hash_of = |digest: &B256| Some(self.entries.get(digest)?.message.proposal.block_hash);
+        let blocks = dropped.iter().filter_map(hash_of).collect();
+        for digest in dropped {
+            self.remove(digest);
+        }
+        blocks
+    }
+
     /// Drops views below this one.
     pub(crate) fn prune_below(&mut self, view: View) {
+        if self.by_view.first_key_value().is_none_or(|(first, _)| *first >= view) {
+            return;
+        }
         self.by_view = self.by_view.split_off(&view);
         let kept: BTreeSet<B256> =
             self.by_view.values().flat_map(|clerks| clerks.values().flatten()).copied().collect();

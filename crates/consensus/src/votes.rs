@@ -4,10 +4,42 @@
 use alloy_primitives::B256;
 use btn_crypto::Committee;
 use btn_types::{Certificate, MemberIndex, View, Vote, VoteKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A vote, and whether its own signature was checked.
+#[derive(Clone, Debug)]
+struct Heard {
+    vote: Vote,
+    verified: bool,
+}
 
 /// Votes of one kind in one view: at most one a member, its first.
-type ByMember = BTreeMap<MemberIndex, Vote>;
+#[derive(Clone, Debug, Default)]
+struct ByMember {
+    heard: BTreeMap<MemberIndex, Heard>,
+    /// Members whose signature was wrong: what they say next is checked before it enters an aggregate.
+    liars: BTreeSet<MemberIndex>,
+}
+
+impl ByMember {
+    fn equal(&self, digest: B256) -> Vec<&Vote> {
+        self.heard.values().map(|heard| &heard.vote).filter(|vote| vote.digest == digest).collect()
+    }
+
+    /// Checks the votes for a digest that were taken on trust; drops the wrong ones.
+    fn sift(&mut self, digest: B256, committee: &Committee) {
+        for (member, heard) in &mut self.heard {
+            if heard.vote.digest == digest && !heard.verified {
+                heard.verified = committee.verify_vote(&heard.vote);
+                if !heard.verified {
+                    self.liars.insert(*member);
+                }
+            }
+        }
+        let liars = &self.liars;
+        self.heard.retain(|member, _| !liars.contains(member));
+    }
+}
 
 /// Votes by view and kind.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +54,15 @@ impl VoteBook {
             return None;
         }
         let votes = self.0.entry((view, kind)).or_default();
-        if votes.contains_key(&vote.member) || !(trusted || committee.verify_vote(&vote)) {
+        let member = vote.member;
+        if votes.heard.contains_key(&member) {
             return None;
         }
-        votes.insert(vote.member, vote);
+        let trusted = trusted && !votes.liars.contains(&member);
+        if !(trusted || committee.verify_vote(&vote)) {
+            return None;
+        }
+        votes.heard.insert(member, Heard { vote, verified: !trusted });
         self.certify(view, kind, digest, committee)
     }
 
@@ -38,7 +75,7 @@ impl VoteBook {
         committee: &Committee,
     ) -> Option<Certificate> {
         let votes = self.0.get_mut(&(view, kind))?;
-        let equal: Vec<&Vote> = votes.values().filter(|vote| vote.digest == digest).collect();
+        let equal = votes.equal(digest);
         if equal.len() < committee.quorum() {
             return None;
         }
@@ -47,8 +84,8 @@ impl VoteBook {
         {
             return Some(certificate);
         }
-        votes.retain(|_, vote| vote.digest != digest || committee.verify_vote(vote));
-        let equal: Vec<&Vote> = votes.values().filter(|vote| vote.digest == digest).collect();
+        votes.sift(digest, committee);
+        let equal = votes.equal(digest);
         if equal.len() < committee.quorum() {
             return None;
         }
@@ -57,14 +94,14 @@ impl VoteBook {
 
     /// How many members have voted so in the view.
     pub(crate) fn count(&self, view: View, kind: VoteKind) -> usize {
-        self.0.get(&(view, kind)).map_or(0, BTreeMap::len)
+        self.0.get(&(view, kind)).map_or(0, |votes| votes.heard.len())
     }
 
     /// Digests notarized by someone in the view, each with its voters.
     pub(crate) fn notarized_digests(&self, view: View) -> BTreeMap<B256, Vec<MemberIndex>> {
         let mut digests: BTreeMap<B256, Vec<MemberIndex>> = BTreeMap::new();
-        for (member, vote) in self.0.get(&(view, VoteKind::Notarize)).into_iter().flatten() {
-            digests.entry(vote.digest).or_default().push(*member);
+        for (member, heard) in self.0.get(&(view, VoteKind::Notarize)).iter().flat_map(|votes| &votes.heard) {
+            digests.entry(heard.vote.digest).or_default().push(*member);
         }
         digests
     }

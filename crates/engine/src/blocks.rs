@@ -55,8 +55,8 @@ impl Blocks for ChainBlocks<'_> {
         }
     }
 
-    fn is_executed(&self, hash: B256) -> bool {
-        self.0.is_executed(hash)
+    fn forget(&mut self, hash: B256) {
+        self.0.forget(hash);
     }
 
     fn build(&mut self, request: BuildRequest) -> Option<Arc<Block>> {

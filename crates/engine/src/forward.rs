@@ -9,6 +9,9 @@ use std::sync::Arc;
 /// Transactions submitted in a row travel together: one message at most this often. The first goes at once.
 const FORWARD_INTERVAL_MS: u64 = 10;
 
+/// Bytes of one message, about; well below a frame's limit.
+const MAX_FORWARDED_BYTES: usize = 4 * 1024 * 1024;
+
 /// Finalised blocks without inclusion after which a transaction is sent again (C10).
 pub(crate) const RESEND_AFTER_BLOCKS: u64 = 3;
 
@@ -33,8 +36,7 @@ impl Outbox {
         }
         self.sent_at_ms = Some(now_ms);
         let waiting = std::mem::take(&mut self.waiting);
-        let chunks = waiting.chunks(MAX_FORWARDED_TRANSACTIONS);
-        chunks.map(|chunk| Arc::new(Message::Transactions(chunk.to_vec()))).collect()
+        in_messages(waiting)
     }
 
     /// When the next message is due; `None` where nothing waits or it may go at once.
@@ -50,5 +52,47 @@ impl Outbox {
             self.resent_at = height;
         }
         is_due
+    }
+}
+
+/// Cuts transactions into messages that no bound refuses.
+fn in_messages(transactions: Vec<Bytes>) -> Vec<Arc<Message>> {
+    let (mut messages, mut chunk, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for transaction in transactions {
+        let is_full =
+            chunk.len() >= MAX_FORWARDED_TRANSACTIONS || bytes + transaction.len() > MAX_FORWARDED_BYTES;
+        if is_full && !chunk.is_empty() {
+            messages.push(Arc::new(Message::Transactions(std::mem::take(&mut chunk))));
+            bytes = 0;
+        }
+        bytes += transaction.len();
+        chunk.push(transaction);
+    }
+    if !chunk.is_empty() {
+        messages.push(Arc::new(Message::Transactions(chunk)));
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use btn_types::limits::{MAX_FRAME_BYTES, MAX_TRANSACTION_BYTES};
+
+    #[test]
+    fn messages_stay_within_count_and_bytes() {
+        let large = vec![Bytes::from(vec![1; MAX_TRANSACTION_BYTES]); 200];
+        let small = vec![Bytes::from(vec![1; 100]); 3_000];
+        for transactions in [large, small, Vec::new()] {
+            let messages = in_messages(transactions.clone());
+            let mut sent = Vec::new();
+            for message in &messages {
+                assert!(alloy_rlp::Encodable::length(&**message) < MAX_FRAME_BYTES);
+                let Message::Transactions(chunk) = &**message else { panic!("{}", message.name()) };
+                assert!(!chunk.is_empty() && chunk.len() <= MAX_FORWARDED_TRANSACTIONS);
+                sent.extend(chunk.clone());
+            }
+            assert_eq!(sent, transactions, "none is lost, none is sent twice");
+        }
     }
 }

@@ -3,11 +3,13 @@
 use crate::blocks::{ChainBlocks, ChainPlaces};
 use crate::forward::{Outbox, RESEND_AFTER_BLOCKS};
 use crate::interface::{Effect, EngineStatus, Input, SubmissionId};
-use crate::sync::RangeSync;
+use crate::sync::{AnswerBudget, RangeSync};
+use alloy_primitives::keccak256;
 use btn_chain::{Chain, ChainError, PoolError, SignedTransaction, recover};
 use btn_consensus::{Consensus, Identity, Input as ConsensusInput, Parameters};
 use btn_types::{
-    B256, BlockRange, Bytes, Certificate, FetchRequest, Height, JournalRecord, MemberIndex, Message, Now,
+    B256, Block, BlockMeta, BlockRange, Bytes, Certificate, FetchRequest, JournalRecord, MemberIndex,
+    Message, Now, VoteKind,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ pub struct MasterEngine {
     chain: Chain,
     sync: RangeSync,
     outbox: Outbox,
+    answers: AnswerBudget,
     delta_ms: u64,
     halted: bool,
 }
@@ -50,7 +53,8 @@ impl MasterEngine {
         }
         let consensus = Consensus::new(committee, identity, parameters, tip_finalization, records);
         let sync = RangeSync::default();
-        Self { consensus, chain, sync, outbox, delta_ms: parameters.delta_ms, halted: false }
+        let answers = AnswerBudget::default();
+        Self { consensus, chain, sync, outbox, answers, delta_ms: parameters.delta_ms, halted: false }
     }
 
     /// Where we stand.
@@ -119,7 +123,7 @@ impl Step<'_> {
         match input {
             Input::Wake => self.tell_consensus(ConsensusInput::Wake),
             Input::PeerConnected(member) => {
-                self.engine.sync.give_up_on_answer();
+                self.engine.sync.ask_anew();
                 self.tell_consensus(ConsensusInput::PeerConnected(member));
             }
             Input::Message { from, message } => self.on_message(from, message),
@@ -139,8 +143,7 @@ impl Step<'_> {
                 ConsensusInput::Certificates { from, certificates, tickets: Vec::new() }
             }
             Message::Candidacy(tickets) => ConsensusInput::Candidacy { from, tickets },
-            Message::Fetch(FetchRequest::Range { from: height }) => return self.answer_range(from, height),
-            Message::Fetch(request) => ConsensusInput::Fetch { from, request },
+            Message::Fetch(request) => return self.on_fetch(from, request),
             Message::Range(range) => return self.on_range(from, *range),
             Message::Transactions(transactions) => return self.on_transactions(&transactions),
         };
@@ -196,19 +199,38 @@ impl Step<'_> {
         }
     }
 
-    fn answer_range(&mut self, to: MemberIndex, from: Height) {
-        match self.engine.chain.range(from) {
+    /// Answers cost a question's sender nothing, so each peer has a budget; what is over it is not answered.
+    fn on_fetch(&mut self, from: MemberIndex, request: FetchRequest) {
+        let now_ms = self.now.monotonic_ms;
+        if !self.engine.answers.may_ask(from, now_ms) {
+            return;
+        }
+        let FetchRequest::Range { from: height } = request else {
+            self.tell_consensus(ConsensusInput::Fetch { from, request });
+            let sent = self.output.rest.iter().filter_map(|effect| match effect {
+                Effect::Send { to, message } if *to == from => Some(alloy_rlp::Encodable::length(&**message)),
+                _ => None,
+            });
+            self.engine.answers.charge(from, sent.sum(), now_ms);
+            return;
+        };
+        match self.engine.chain.range(height) {
             Ok(Some(range)) => {
-                let message = Arc::new(Message::Range(Box::new(range)));
-                self.output.rest.push(Effect::Send { to, message });
+                let message = Message::Range(Box::new(range));
+                self.engine.answers.charge(from, alloy_rlp::Encodable::length(&message), now_ms);
+                self.output.rest.push(Effect::Send { to: from, message: Arc::new(message) });
             }
             Ok(None) => {}
-            Err(error) => self.output.halt = Some(format!("reading blocks for a peer failed: {error}")),
+            // A damaged old block is no reason to stop voting; whoever asks gets no answer.
+            Err(error) => tracing::error!(%error, %height, "blocks could not be read for a peer"),
         }
     }
 
     /// Finalised blocks from a peer: worth nothing until the Finalization at their end is verified.
     fn on_range(&mut self, from: MemberIndex, range: BlockRange) {
+        if !self.engine.sync.is_answer_from(from) {
+            return;
+        }
         match self.import(range) {
             Ok(Some(finalization)) => {
                 let certificates = vec![finalization];
@@ -216,10 +238,8 @@ impl Step<'_> {
                 self.tell_consensus(ConsensusInput::BlocksKnown);
             }
             Ok(None) => {}
-            Err(reason) => {
-                tracing::warn!(%from, %reason, "range of blocks refused");
-                self.engine.sync.give_up_on_answer();
-            }
+            // The next member is asked when this one's time is up, so that nobody makes us ask in a circle.
+            Err(reason) => tracing::warn!(%from, %reason, "range of blocks refused"),
         }
     }
 
@@ -231,7 +251,10 @@ impl Step<'_> {
         let hash = last.hash();
         let domain = *chain.committee().domain();
         let digest = domain.proposal(envelope.epoch, envelope.view, envelope.parent_view, hash);
-        if digest != finalization.digest || finalization.view != envelope.view {
+        if finalization.kind != VoteKind::Finalize
+            || digest != finalization.digest
+            || finalization.view != envelope.view
+        {
             return Err(format!("its Finalization of view {} is not its last block's", finalization.view));
         }
         if last.height() <= chain.finalized().height {
@@ -239,16 +262,22 @@ impl Step<'_> {
         }
         chain.committee().verify_certificate(&finalization).map_err(|error| error.to_string())?;
         chain.remember_verified(&finalization);
-        let tip = chain.finalized().height;
-        for block in blocks.into_iter().filter(|block| block.height() > tip) {
+        let blocks = descending_to(chain.finalized(), blocks)?;
+        for block in blocks {
             let height = block.height();
-            chain.insert(Arc::new(block)).map_err(|error| format!("block {height}: {error}"))?;
+            match chain.insert(block) {
+                Ok(_) => {}
+                // Linked by hash to what the committee finalised, and invalid here: nothing is safe any more.
+                Err(error) if error.is_permanent() => {
+                    self.output.halt = Some(format!("final block {height} is invalid here: {error}"));
+                    return Ok(None);
+                }
+                Err(error) => return Err(format!("block {height}: {error}")),
+            }
         }
         match chain.finalize(hash, finalization.clone()) {
             Ok(batch) => self.output.commits.extend(batch),
-            Err(error @ (ChainError::InvalidFinalized { .. } | ChainError::NotDescendant { .. })) => {
-                self.output.halt = Some(error.to_string());
-            }
+            Err(error @ ChainError::InvalidFinalized { .. }) => self.output.halt = Some(error.to_string()),
             Err(error) => return Err(error.to_string()),
         }
         Ok(Some(finalization))
@@ -273,6 +302,10 @@ impl Step<'_> {
     fn on_transactions(&mut self, transactions: &[Bytes]) {
         let mut accepted = 0usize;
         for bytes in transactions {
+            // The hash is cheap, the signature is not: what is known already costs no recovery.
+            if self.engine.chain.pool().content().get(keccak256(bytes)).is_some() {
+                continue;
+            }
             let outcome = recover(bytes)
                 .map_err(PoolError::from)
                 .and_then(|transaction| self.engine.chain.submit(transaction, false));
@@ -308,7 +341,7 @@ impl Step<'_> {
             let message = Arc::new(Message::Fetch(FetchRequest::Range { from }));
             self.output.rest.push(Effect::Send { to, message });
         }
-        let due_ms = [engine.outbox.due_at_ms(), engine.sync.due_at_ms(engine.delta_ms)];
+        let due_ms = [engine.outbox.due_at_ms(), engine.sync.due_at_ms()];
         for due_ms in due_ms.into_iter().flatten() {
             let due_ms = due_ms.max(now_ms.saturating_add(1));
             self.output.wake_at_ms = Some(self.output.wake_at_ms.map_or(due_ms, |at_ms| at_ms.min(due_ms)));
@@ -329,6 +362,24 @@ impl Step<'_> {
         effects.extend(output.rest);
         effects.extend(output.wake_at_ms.map(|monotonic_ms| Effect::WakeAt { monotonic_ms }));
         effects
+    }
+}
+
+/// The blocks above the tip, oldest first, after checking that they are linked by hash; the last one is known to
+/// be final. A chain that is final and does not contain our tip is a fork of finality, which the caller sees as a
+/// first block that is not the tip's child.
+fn descending_to(tip: &BlockMeta, blocks: Vec<Block>) -> Result<Vec<Arc<Block>>, String> {
+    let linked = blocks.windows(2).all(|pair| {
+        pair[1].header.parent_hash == pair[0].hash() && pair[1].height() == pair[0].height().next()
+    });
+    if !linked {
+        return Err("its blocks are not linked".to_owned());
+    }
+    let above: Vec<_> =
+        blocks.into_iter().filter(|block| block.height() > tip.height).map(Arc::new).collect();
+    match above.first() {
+        Some(first) if first.height() == tip.height.next() => Ok(above),
+        _ => Err(format!("it does not begin at height {}", tip.height.next())),
     }
 }
 

@@ -1,6 +1,18 @@
-//! Catching up: finalised blocks come in ranges, each ending with a Finalization that covers all before it.
+//! Catching up: finalised blocks come in ranges, each ending with a Finalization that covers all before it. And
+//! the other side of it: how much of our time and line a peer's questions may take.
 
 use btn_types::{Height, MemberIndex, View};
+use std::collections::BTreeMap;
+
+/// A question's time grows up to this much with each attempt without progress: a slow line must not be asked in
+/// a circle.
+const MAX_PATIENCE: u32 = 16;
+
+/// Bytes of answers a peer gets per millisecond, on average: 40 MB/s.
+const ANSWER_BYTES_PER_MS: u64 = 40_000;
+
+/// Least time between two answers to one peer.
+const ANSWER_INTERVAL_MS: u64 = 1;
 
 /// What is missing and who was asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -8,13 +20,18 @@ pub(crate) struct RangeSync {
     /// Highest view known to be final.
     target: View,
     asked: Option<Asked>,
-    attempts: usize,
+    /// Attempts since the last progress.
+    fruitless: u32,
+    /// Place of the member asked.
+    place: usize,
 }
 
+/// An open question.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
+    to: MemberIndex,
     from: Height,
-    at_ms: u64,
+    due_at_ms: u64,
 }
 
 impl RangeSync {
@@ -29,7 +46,7 @@ impl RangeSync {
     }
 
     /// Whom to ask now for blocks from `from` upwards, if anything is missing and no question is open. The
-    /// member changes at every attempt.
+    /// member changes at every attempt that brought nothing, and its time grows.
     pub(crate) fn next(
         &mut self,
         committed: View,
@@ -42,28 +59,92 @@ impl RangeSync {
             *self = Self { target: self.target, ..Self::default() };
             return None;
         }
-        let is_open = self
-            .asked
-            .is_some_and(|asked| asked.from == from && now_ms < asked.at_ms.saturating_add(timeout_ms));
-        if is_open {
+        if self.asked.is_some_and(|asked| asked.from == from && now_ms < asked.due_at_ms) {
             return None;
         }
-        let made_progress = self.asked.is_some_and(|asked| asked.from != from);
-        if !made_progress {
-            self.attempts = self.attempts.wrapping_add(1);
+        if self.asked.is_some_and(|asked| asked.from != from) {
+            self.fruitless = 0;
+        } else {
+            self.fruitless = self.fruitless.saturating_add(1);
+            self.place = self.place.wrapping_add(1);
         }
-        let peer = peers.get(self.attempts % peers.len().max(1)).copied()?;
-        self.asked = Some(Asked { from, at_ms: now_ms });
-        Some(peer)
+        let to = peers.get(self.place % peers.len().max(1)).copied()?;
+        let patience = u64::from(self.fruitless.clamp(1, MAX_PATIENCE));
+        let due_at_ms = now_ms.saturating_add(timeout_ms.saturating_mul(patience));
+        self.asked = Some(Asked { to, from, due_at_ms });
+        Some(to)
     }
 
     /// When the open question has waited long enough.
-    pub(crate) fn due_at_ms(&self, timeout_ms: u64) -> Option<u64> {
-        self.asked.map(|asked| asked.at_ms.saturating_add(timeout_ms))
+    pub(crate) fn due_at_ms(&self) -> Option<u64> {
+        self.asked.map(|asked| asked.due_at_ms)
     }
 
-    /// The peer's answer was of no use: ask another at the next opportunity.
-    pub(crate) fn give_up_on_answer(&mut self) {
+    /// Whether a range from this member answers the open question.
+    pub(crate) fn is_answer_from(&self, member: MemberIndex) -> bool {
+        self.asked.is_some_and(|asked| asked.to == member)
+    }
+
+    /// Ask at the next opportunity, whatever is open: a link came up.
+    pub(crate) fn ask_anew(&mut self) {
         self.asked = None;
+    }
+}
+
+/// What each peer may have answered: bytes sent are paid back by time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AnswerBudget(BTreeMap<MemberIndex, u64>);
+
+impl AnswerBudget {
+    /// Whether a question of this peer is answered now.
+    pub(crate) fn may_ask(&self, peer: MemberIndex, now_ms: u64) -> bool {
+        self.0.get(&peer).is_none_or(|free_at_ms| now_ms >= *free_at_ms)
+    }
+
+    /// Takes an answer of so many bytes from the peer's budget.
+    pub(crate) fn charge(&mut self, peer: MemberIndex, bytes: usize, now_ms: u64) {
+        let wait_ms = ANSWER_INTERVAL_MS.max(bytes as u64 / ANSWER_BYTES_PER_MS);
+        self.0.insert(peer, now_ms.saturating_add(wait_ms));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEERS: [MemberIndex; 3] = [MemberIndex(0), MemberIndex(1), MemberIndex(2)];
+
+    #[test]
+    fn a_fruitless_question_goes_round_and_waits_longer() {
+        let mut sync = RangeSync::default();
+        sync.want(View(10));
+        let (mut asked, mut now_ms) = (Vec::new(), 0);
+        for _ in 0..4 {
+            asked.push(sync.next(View(0), Height(1), &PEERS, now_ms, 100).unwrap());
+            assert_eq!(sync.next(View(0), Height(1), &PEERS, now_ms, 100), None, "one question is open");
+            now_ms = sync.due_at_ms().unwrap();
+        }
+        assert_eq!(asked, [MemberIndex(1), MemberIndex(2), MemberIndex(0), MemberIndex(1)]);
+        assert_eq!(now_ms, 100 + 200 + 300 + 400);
+        assert!(sync.is_answer_from(MemberIndex(1)) && !sync.is_answer_from(MemberIndex(2)));
+    }
+
+    #[test]
+    fn progress_stays_with_the_peer_that_made_it() {
+        let mut sync = RangeSync::default();
+        sync.want(View(10));
+        let first = sync.next(View(0), Height(1), &PEERS, 0, 100);
+        assert_eq!(sync.next(View(5), Height(6), &PEERS, 1, 100), first);
+        assert_eq!(sync.next(View(10), Height(11), &PEERS, 2, 100), None, "nothing is missing");
+    }
+
+    #[test]
+    fn answers_are_paid_back_by_time() {
+        let mut budget = AnswerBudget::default();
+        let (one, two) = (PEERS[0], PEERS[1]);
+        assert!(budget.may_ask(one, 5));
+        budget.charge(one, 4_000_000, 5);
+        assert!(!budget.may_ask(one, 104) && budget.may_ask(one, 105));
+        assert!(budget.may_ask(two, 5), "each peer has its own");
     }
 }

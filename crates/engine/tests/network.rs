@@ -5,13 +5,14 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use btn_chain::{Chain, genesis_batch, genesis_block};
-use btn_crypto::Committee;
+use btn_crypto::{Committee, Signer};
 use btn_engine::{Effect, Identity, Input, MasterEngine, Parameters, SignedTransaction};
 use btn_stand_in::{StandInKeys, StandInVerifier, stand_in_genesis};
 use btn_storage::{MemoryStore, Store};
 use btn_types::genesis::{ConsensusParameters, GenesisAccount};
 use btn_types::{
-    Address, B256, FetchRequest, Genesis, Height, JournalRecord, MemberIndex, Message, Now, U256,
+    Address, B256, BlockRange, FetchRequest, Genesis, Height, JournalRecord, MemberIndex, Message, Now, U256,
+    Vote, VoteKind,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -260,10 +261,12 @@ fn a_late_master_catches_up_by_ranges() {
     let range = network.nodes[0].engine.chain().range(Height(1)).unwrap().unwrap();
     assert!(range.blocks.len() < 90, "more than one range is needed");
 
+    // It learns that something is final, and asks.
+    let from = MemberIndex(1);
+    let known = Message::Certificates(vec![range.finalization.clone()]);
+    network.nodes[3].step(1, Input::Message { from, message: known });
     let mut forged = range.clone();
     forged.finalization.aggregate.0[0] ^= 1;
-    let from = MemberIndex(1);
-    network.nodes[3].step(1, Input::Wake);
     network.nodes[3].step(2, Input::Message { from, message: Message::Range(Box::new(forged)) });
     let mut stranger = range;
     stranger.blocks.pop();
@@ -278,6 +281,52 @@ fn a_late_master_catches_up_by_ranges() {
         reader.hash_of(Height(90)).unwrap(),
         network.nodes[0].store.reader().hash_of(Height(90)).unwrap()
     );
+}
+
+/// C5, invariant 1: the committee has finalised what is invalid here. Going on would be a fork.
+#[test]
+fn a_final_block_that_is_invalid_here_halts_the_node() {
+    let mut network = Network::new();
+    network.away = vec![3];
+    network.run_to(2);
+    let range = network.nodes[0].engine.chain().range(Height(1)).unwrap().unwrap();
+    let committee = network.nodes[0].engine.chain().committee().clone();
+    let (mut block, epoch) = (range.blocks[0].clone(), committee.epoch());
+    block.header.state_root = B256::repeat_byte(9);
+    let envelope = &block.envelope;
+    let digest = committee.domain().proposal(epoch, envelope.view, envelope.parent_view, block.hash());
+    let message = committee.domain().vote(VoteKind::Finalize, epoch, envelope.view, digest);
+    let votes: Vec<Vote> = committee
+        .indices()
+        .map(|member| Vote {
+            kind: VoteKind::Finalize,
+            epoch,
+            view: envelope.view,
+            digest,
+            member,
+            signature: StandInKeys::signer(SEED, member).vote(message),
+        })
+        .collect();
+    let finalization = committee.certify(&votes.iter().collect::<Vec<_>>()).unwrap();
+    let now = Now { monotonic_ms: 1, unix_ms: 1_700_000_000_001 };
+    let late = &mut network.nodes[3].engine;
+    let known = Message::Certificates(vec![finalization.clone()]);
+    let asked = late.step(now, Input::Message { from: MemberIndex(0), message: known });
+    let to = asked.iter().find_map(|effect| match effect {
+        Effect::Send { to, message } if matches!(**message, Message::Fetch(_)) => Some(*to),
+        _ => None,
+    });
+    let answer = Message::Range(Box::new(BlockRange { blocks: vec![block], finalization }));
+    let stranger = MemberIndex(if to == Some(MemberIndex(1)) { 2 } else { 1 });
+    assert!(
+        !is_halt(&late.step(now, Input::Message { from: stranger, message: answer.clone() })),
+        "not asked"
+    );
+    assert!(is_halt(&late.step(now, Input::Message { from: to.unwrap(), message: answer })));
+}
+
+fn is_halt(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Halt(_)))
 }
 
 /// The question goes to another member when an answer does not come.

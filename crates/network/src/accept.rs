@@ -25,7 +25,7 @@ pub(crate) struct Acceptor {
 pub(crate) struct Strangers(Mutex<VecDeque<(IpAddr, String)>>);
 
 impl Strangers {
-    fn is_news(&self, address: IpAddr, text: &str) -> bool {
+    pub(crate) fn is_news(&self, address: IpAddr, text: &str) -> bool {
         let mut known = lock(&self.0);
         if known.iter().any(|(ip, said)| *ip == address && said == text) {
             return false;

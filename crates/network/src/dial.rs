@@ -4,14 +4,14 @@ use crate::LinkError;
 use crate::backoff::Backoff;
 use crate::hello::{self, Hello};
 use crate::limits::{HANDSHAKE_TIMEOUT, MAX_RESOLVED, RESOLVE_TIMEOUT};
-use crate::lock;
 use crate::peer::Peer;
 use btn_types::MemberIndex;
 use quinn::{ClientConfig, Connection, Endpoint};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// TLS wants a name; the key is what counts, and the name is not sent.
 const SERVER_NAME: &str = "btn";
@@ -26,23 +26,21 @@ pub(crate) struct Dialler {
 
 impl Dialler {
     /// Dials until a connection has passed the hello.
-    pub(crate) async fn connect(&self, peer: &Peer, backoff: &mut Backoff) -> Connection {
+    pub(crate) async fn connect(
+        &self,
+        peer: &Peer,
+        addresses: &mut watch::Receiver<Vec<String>>,
+        backoff: &mut Backoff,
+    ) -> Connection {
         loop {
-            match self.attempt(peer, backoff.attempt_timeout()).await {
+            let known = addresses.borrow_and_update().clone();
+            match self.attempt(peer, &known, backoff.attempt_timeout()).await {
                 Ok(connection) => return connection,
                 Err((error, address)) => {
                     peer.refused(&error, address);
-                    self.pause(peer, backoff.next_delay()).await;
+                    pause(addresses, backoff.next_delay()).await;
                 }
             }
-        }
-    }
-
-    /// Waits, unless the peer's addresses change.
-    pub(crate) async fn pause(&self, peer: &Peer, delay: Duration) {
-        tokio::select! {
-            () = sleep(delay) => {}
-            () = peer.addresses_changed.notified() => {}
         }
     }
 
@@ -50,11 +48,11 @@ impl Dialler {
     async fn attempt(
         &self,
         peer: &Peer,
+        addresses: &[String],
         patience: Duration,
     ) -> Result<Connection, (LinkError, Option<SocketAddr>)> {
         let mut worst = (LinkError::NoAddress, None);
-        let addresses = lock(&peer.addresses).clone();
-        for address in &addresses {
+        for address in addresses {
             let targets = match resolve(address).await {
                 Ok(targets) => targets,
                 Err(error) => {
@@ -100,6 +98,12 @@ impl Dialler {
             }
         }
     }
+}
+
+/// Waits, unless the peer's addresses change.
+pub(crate) async fn pause(addresses: &mut watch::Receiver<Vec<String>>, delay: Duration) {
+    // The sender lives in the peer, as long as its task does: `changed` never fails.
+    let _ = timeout(delay, addresses.changed()).await;
 }
 
 fn more_telling<T>(old: (LinkError, T), new: (LinkError, T)) -> (LinkError, T) {

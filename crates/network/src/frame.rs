@@ -18,7 +18,8 @@ pub(crate) struct Oversize {
 
 /// Encodes a message once; the bytes are shared by all peers it goes to.
 pub(crate) fn encode(message: &Message) -> Result<Bytes, Oversize> {
-    let mut frame = vec![0u8; FRAME_HEADER_BYTES];
+    let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + message.length());
+    frame.resize(FRAME_HEADER_BYTES, 0);
     message.encode(&mut frame);
     let length = frame.len() - FRAME_HEADER_BYTES;
     let limit = max_frame_bytes(message.class());

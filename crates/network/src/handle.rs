@@ -119,16 +119,15 @@ impl NetworkHandle {
     pub fn set_addresses(&self, member: MemberIndex, addresses: Vec<String>) -> Result<(), NetworkError> {
         check_addresses(&addresses)?;
         let peer = self.inner.peers.get(&member).ok_or(NetworkError::UnknownMember(member))?;
-        *lock(&peer.addresses) = addresses;
-        peer.addresses_changed.notify_one();
+        peer.addresses.send_replace(addresses);
         Ok(())
     }
 
     /// Tells every peer goodbye and waits, within bounds, until the socket is free. What waits in queues is
-    /// dropped. A second call does nothing.
+    /// dropped, and the links' ends may or may not be reported as events. A second call does nothing.
     pub async fn shutdown(&self) {
         let Some(mut running) = lock(&self.inner.running).take() else { return };
-        close(&running.endpoint);
+        self.inner.say_goodbye(&running.endpoint);
         running.tasks.shutdown().await;
         let said_goodbye = timeout(SHUTDOWN_WAIT, running.endpoint.wait_idle()).await.is_ok();
         drop(running.endpoint);
@@ -142,14 +141,22 @@ impl NetworkHandle {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(running) = lock(&self.running).take() {
-            close(&running.endpoint);
+            self.say_goodbye(&running.endpoint);
         }
     }
 }
 
-fn close(endpoint: &Endpoint) {
-    let reason = LinkError::ShuttingDown;
-    endpoint.close(reason.code(), reason.to_string().as_bytes());
+impl Inner {
+    /// Closes every connection with a reason. The endpoint goes first, so that nobody dials again. It only
+    /// asks the connections' tasks to close later, and links aborted in between would end without a word:
+    /// therefore each is closed here as well.
+    fn say_goodbye(&self, endpoint: &Endpoint) {
+        let reason = LinkError::ShuttingDown;
+        endpoint.close(reason.code(), reason.to_string().as_bytes());
+        for connection in self.peers.values().filter_map(|peer| peer.state().connection) {
+            reason.close(&connection);
+        }
+    }
 }
 
 /// The frame of a message; one that is too large is a fault of this node and is only counted and logged.

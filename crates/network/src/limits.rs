@@ -156,4 +156,7 @@ const _: () = {
         assert!(class_index(CLASSES[index]) == index);
         index += 1;
     }
+    // Or one class could use up what the others need, at the receiver or at the sender.
+    assert!(CONNECTION_WINDOW_BYTES >= 3 * STREAM_WINDOW_BYTES);
+    assert!(SEND_WINDOW_BYTES >= 3 * STREAM_WINDOW_BYTES as u64);
 };

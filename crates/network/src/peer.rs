@@ -20,9 +20,8 @@ pub(crate) struct Peer {
     pub network_key: B256,
     /// Whether this node dials it: the smaller identity does.
     pub we_dial: bool,
-    pub addresses: Mutex<Vec<String>>,
-    /// Wakes a dialler that waits between attempts.
-    pub addresses_changed: Notify,
+    /// Where to dial it. A change wakes a dialler that waits between attempts.
+    pub addresses: watch::Sender<Vec<String>>,
     pub outbound: Outbound,
     pub offers: Offers,
     state: Mutex<State>,
@@ -61,8 +60,7 @@ impl Peer {
             id: config.id,
             network_key: config.network_key,
             we_dial,
-            addresses: Mutex::new(config.addresses.clone()),
-            addresses_changed: Notify::new(),
+            addresses: watch::Sender::new(config.addresses.clone()),
             outbound: Outbound::new(),
             offers: Offers::default(),
             state: Mutex::new(state),
@@ -191,9 +189,13 @@ impl Offers {
 /// Keeps the link to one peer up for ever: get a connection, carry messages until it ends, wait a little.
 pub(crate) async fn keep(peer: Arc<Peer>, dialler: Arc<Dialler>, inbox: Inbox) {
     let mut backoff = Backoff::default();
+    let mut addresses = peer.addresses.subscribe();
     loop {
-        let connection =
-            if peer.we_dial { dialler.connect(&peer, &mut backoff).await } else { peer.offers.take().await };
+        let connection = if peer.we_dial {
+            dialler.connect(&peer, &mut addresses, &mut backoff).await
+        } else {
+            peer.offers.take().await
+        };
         let started = Instant::now();
         let Some(error) = carry(&peer, &connection, &inbox).await else { return };
         if started.elapsed() >= STABLE_LINK {
@@ -201,7 +203,7 @@ pub(crate) async fn keep(peer: Arc<Peer>, dialler: Arc<Dialler>, inbox: Inbox) {
         }
         // A waiting side has nothing to hold back, except from a peer that misbehaves.
         if peer.we_dial || error.is_violation() {
-            dialler.pause(&peer, backoff.next_delay()).await;
+            crate::dial::pause(&mut addresses, backoff.next_delay()).await;
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::metric_names;
 use crate::shared::{Picture, Shared, Submission};
+use alloy_eips::Encodable2718;
 use btn_engine::{Effect, EngineStatus, FinalizedBatch, Input, MasterEngine, PoolError, SubmissionId};
 use btn_network::{NetworkEvent, NetworkEvents, NetworkHandle};
 use btn_storage::{DataDirectory, Journal, Store};
@@ -16,8 +17,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// The journal is compacted when it has grown past this, or to twice what it had after the last compaction.
 const COMPACT_AFTER_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Submissions whose records share one sync.
+/// Submissions whose records share one sync, and about how many bytes they may have: far below what one group of
+/// the journal holds.
 const MAX_SUBMISSIONS_PER_GROUP: usize = 512;
+const MAX_SUBMITTED_BYTES_PER_GROUP: usize = 16 * 1024 * 1024;
 
 /// Longest sleep; a bound so that a jump of the machine's clock cannot put the engine to sleep.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
@@ -121,6 +124,11 @@ impl Driver {
                 Next::Wake => vec![Input::Wake],
             };
             self.turn(inputs, &network)?;
+            // A busy network must not keep users waiting: they get a turn after each of its messages.
+            if let Ok(submission) = self.submissions.try_recv() {
+                let inputs = self.gather(submission);
+                self.turn(inputs, &network)?;
+            }
         }
     }
 
@@ -136,10 +144,13 @@ impl Driver {
 
     /// All submissions that wait: their records share one sync.
     fn gather(&mut self, first: Submission) -> Vec<Input> {
+        let mut bytes = first.transaction.encode_2718_len();
         let mut inputs = vec![self.submit(first)];
         while inputs.len() < MAX_SUBMISSIONS_PER_GROUP
+            && bytes < MAX_SUBMITTED_BYTES_PER_GROUP
             && let Ok(submission) = self.submissions.try_recv()
         {
+            bytes += submission.transaction.encode_2718_len();
             inputs.push(self.submit(submission));
         }
         inputs

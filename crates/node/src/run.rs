@@ -144,15 +144,16 @@ fn open_data(
 ) -> eyre::Result<(DataDirectory, RedbStore)> {
     let identity = btn_storage::Identity { chain, node_id };
     let path = &config.data_dir;
-    let directory = if DataDirectory::is_initialised(path)? {
-        DataDirectory::open(path, identity)?
-    } else {
-        let directory = DataDirectory::create(path, identity)?;
-        if voted::mark(&config.key_dir, chain)? == voted::Mark::WasThere {
-            directory.forget_journal()?;
+    let directory = match DataDirectory::is_initialised(path)? {
+        true => DataDirectory::open(path, identity)?,
+        // Decided before anything is made: a crash in between must not leave a fresh journal behind.
+        false if voted::is_marked(&config.key_dir, chain)? => {
+            DataDirectory::create_without_journal(path, identity)?
         }
-        directory
+        false => DataDirectory::create(path, identity)?,
     };
+    voted::mark(&config.key_dir, chain)
+        .wrap_err_with(|| format!("marking {} as used on this chain", config.key_dir.display()))?;
     let cache_bytes = usize::try_from(config.storage.cache_mib * MIB).unwrap_or(usize::MAX);
     let mut store = directory.open_store(cache_bytes)?;
     if store.reader().tip()?.is_none() {

@@ -4,28 +4,26 @@
 use btn_types::B256;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Whether the keys had been used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// The first time on this chain.
-    Fresh,
-    /// Used before.
-    WasThere,
+fn path_of(key_dir: &Path, chain: B256) -> PathBuf {
+    key_dir.join(format!("voted-on-{}", alloy_primitives::hex::encode(&chain[..8])))
 }
 
-/// Sets the mark, durably, and says whether it stood already.
-pub(crate) fn mark(key_dir: &Path, chain: B256) -> std::io::Result<Mark> {
-    let path = key_dir.join(format!("voted-on-{}", alloy_primitives::hex::encode(&chain[..8])));
-    match OpenOptions::new().write(true).create_new(true).open(&path) {
+/// Whether the keys have been used on this chain.
+pub(crate) fn is_marked(key_dir: &Path, chain: B256) -> std::io::Result<bool> {
+    path_of(key_dir, chain).try_exists()
+}
+
+/// Sets the mark, durably, before anything is signed. It may stand already.
+pub(crate) fn mark(key_dir: &Path, chain: B256) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(path_of(key_dir, chain)) {
         Ok(mut file) => {
             writeln!(file, "These keys have been used to vote on the chain with genesis block {chain}.")?;
             file.sync_all()?;
-            File::open(key_dir)?.sync_all()?;
-            Ok(Mark::Fresh)
+            File::open(key_dir)?.sync_all()
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Mark::WasThere),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -35,11 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_time_is_noticed_for_each_chain_apart() {
+    fn chains_are_marked_apart_and_marks_stay() {
         let directory = tempfile::tempdir().unwrap();
         let (one, two) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        assert_eq!(mark(directory.path(), one).unwrap(), Mark::Fresh);
-        assert_eq!(mark(directory.path(), one).unwrap(), Mark::WasThere);
-        assert_eq!(mark(directory.path(), two).unwrap(), Mark::Fresh);
+        assert!(!is_marked(directory.path(), one).unwrap());
+        for _ in 0..2 {
+            mark(directory.path(), one).unwrap();
+            assert!(is_marked(directory.path(), one).unwrap());
+        }
+        assert!(!is_marked(directory.path(), two).unwrap());
+        assert!(mark(&directory.path().join("absent"), one).is_err());
     }
 }

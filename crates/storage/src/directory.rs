@@ -38,13 +38,31 @@ pub enum OpenedJournal {
 }
 
 impl DataDirectory {
-    /// Makes a data directory with an empty journal, for `btn init`; missing folders are made. All of it is
-    /// durable when this returns. The caller opens the store and commits genesis.
+    /// Makes a data directory with an empty journal, for a node's first start; missing folders are made. All of
+    /// it is durable when this returns. The caller opens the store and commits genesis.
     ///
     /// # Errors
     /// The directory is initialised already, holds a database or a used journal without a `VERSION`, is in
     /// use, or the disk failed.
     pub fn create(path: &Path, identity: Identity) -> Result<Self, DirectoryError> {
+        Self::make(path, identity, || create_journal(path, identity))
+    }
+
+    /// Makes a data directory for keys that have voted before, of which nothing else is left: from the start its
+    /// journal counts as lost, [`OpenedJournal::Lost`] (C6, "a lost log").
+    ///
+    /// # Errors
+    /// As [`DataDirectory::create`].
+    pub fn create_without_journal(path: &Path, identity: Identity) -> Result<Self, DirectoryError> {
+        let used = DirectoryError::LeftOver { path: path.to_owned(), file: JOURNAL };
+        Self::make(path, identity, || if path.join(JOURNAL).exists() { Err(used) } else { Ok(()) })
+    }
+
+    fn make(
+        path: &Path,
+        identity: Identity,
+        journal: impl FnOnce() -> Result<(), DirectoryError>,
+    ) -> Result<Self, DirectoryError> {
         let failed = |doing, source| DirectoryError::Io { path: path.to_owned(), doing, source };
         std::fs::create_dir_all(path).map_err(|error| failed("creating the directory", error))?;
         durable::sync_directory(durable::parent(path))
@@ -59,7 +77,7 @@ impl DataDirectory {
         if path.join(DATABASE).exists() {
             return Err(DirectoryError::LeftOver { path: path.to_owned(), file: DATABASE });
         }
-        create_journal(path, identity)?;
+        journal()?;
         // The last step: before it, nothing of this directory counts, and `create` may simply run again.
         Version::new(identity).write(path)?;
         Ok(Self { path: path.to_owned(), identity, _lock: lock })
@@ -88,18 +106,6 @@ impl DataDirectory {
     /// Its `VERSION` file cannot be read or makes no sense.
     pub fn is_initialised(path: &Path) -> Result<bool, DirectoryError> {
         Ok(Version::read(path)?.is_some())
-    }
-
-    /// Gives up the fresh journal of a directory just made, because the node's keys have voted elsewhere: from
-    /// now on [`OpenedJournal::Lost`] (C6, "a lost log").
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn forget_journal(&self) -> Result<(), DirectoryError> {
-        let failed = |doing, source| DirectoryError::Io { path: self.path.clone(), doing, source };
-        std::fs::remove_file(self.path.join(JOURNAL))
-            .map_err(|error| failed("removing the journal", error))?;
-        durable::sync_directory(&self.path).map_err(|error| failed("syncing the directory", error))
     }
 
     /// Opens the database, or makes an empty one where there is none: the node then syncs from its peers.

@@ -6,7 +6,7 @@ use crate::interface::{Execution, Identity};
 use crate::proposals::Standing;
 use alloy_primitives::B256;
 use btn_crypto::Draw;
-use btn_types::limits::{MAX_CLOCK_LEAD_MS, TICKET_HORIZON};
+use btn_types::limits::{MAX_CERTIFICATES, MAX_CLOCK_LEAD_MS, TICKET_HORIZON};
 use btn_types::{
     BlockMeta, BuildRequest, Bytes, Certificate, JournalRecord, Justification, MemberIndex, Message,
     Proposal, ProposalMessage, Ticket, View, VoteKind,
@@ -289,6 +289,12 @@ impl Step<'_> {
             return;
         }
         let due_ms = started_at_ms.saturating_add(self.state.delta_ms().saturating_mul(4));
+        // A block carries a Nullification of every view it skips; past the bound no block would be legal any
+        // more, so the network stays in a view where one is.
+        let certified = self.state.certificates.highest_certified(view).map_or(View(0), |held| held.view);
+        if view.0 - certified.0 >= MAX_CERTIFICATES as u64 {
+            return;
+        }
         if self.now.monotonic_ms < due_ms {
             self.wake_at(due_ms);
         } else if !is_decided(&self.state.certificates, view) {

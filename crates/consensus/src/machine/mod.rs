@@ -242,13 +242,21 @@ impl Consensus {
         let certificates = self.certificates.range(View(0), View(u64::MAX)).cloned();
         let own_proposals: BTreeSet<_> =
             self.log.proposals().map(|message| self.committee.proposal_digest(&message.proposal)).collect();
-        let bodies = self.proposals.iter().filter(|(digest, _)| !own_proposals.contains(*digest));
+        let bodies = self.proposals.iter().filter(|(digest, entry)| {
+            !own_proposals.contains(*digest) && self.may_be_final(entry.message.proposal.view, **digest)
+        });
         certificates
             .map(JournalRecord::Certificate)
             .chain(self.log.proposals().map(|message| JournalRecord::Proposed(Arc::clone(message))))
             .chain(bodies.map(|(_, entry)| JournalRecord::Body(Arc::clone(&entry.message))))
             .chain(self.log.votes().cloned().map(JournalRecord::Voted))
             .collect()
+    }
+
+    /// Whether a proposal has been certified, or was notarized by us and so may be.
+    fn may_be_final(&self, view: View, digest: B256) -> bool {
+        let voted = || self.log.of(view).notarized.is_some_and(|vote| vote.digest == digest);
+        view <= self.floor.view || self.certificates.certifies(view, digest) || voted()
     }
 
     /// Takes one input and says what must be done, in order.
@@ -282,12 +290,11 @@ impl Consensus {
         delta.min(base.saturating_mul(DELTA_CAP))
     }
 
-    /// Drops what the floor has made useless.
+    /// Drops what the floor has made useless. Bodies stay until they are committed: see [`Step::prune_bodies`].
     fn prune(&mut self) {
         let floor = self.floor.view;
         self.certificates.prune_below(floor);
         self.log.prune_through(floor);
-        self.proposals.prune_below(floor);
         let oldest = View(self.current.view.0.saturating_sub(VOTE_HISTORY_VIEWS)).max(floor.next());
         self.votes.prune_below(oldest);
         self.tickets.prune_below(self.current.view);
@@ -364,8 +371,24 @@ impl Step<'_> {
                 break;
             }
         }
+        self.prune_bodies();
         self.resend_if_stuck();
         self.fetch_missing();
+    }
+
+    /// Bodies are kept while they may become final and until they are committed: the floor may be above the
+    /// committed tip, after a crash between the two or while an ancestor is fetched. Of views left behind only
+    /// those are kept that were certified or that we voted for, so that nobody's refuse fills the chain's tree.
+    fn prune_bodies(&mut self) {
+        let committed = self.blocks.finalized().view.min(self.state.floor.view);
+        self.state.proposals.prune_below(committed);
+        let mut proposals = std::mem::take(&mut self.state.proposals);
+        let left_behind = self.state.current.view.previous();
+        let dropped = proposals.drop_below(left_behind, |view, digest| self.state.may_be_final(view, digest));
+        self.state.proposals = proposals;
+        for hash in dropped {
+            self.blocks.forget(hash);
+        }
     }
 
     fn finish(self) -> Vec<Effect> {

@@ -1,8 +1,8 @@
 //! Showing where we stand: to a peer that connects, and to all while stuck (C6.2, C6.5 ⚠).
 
-use super::{MAX_CERTIFICATES_PER_MESSAGE, Step};
+use super::{MAX_CERTIFICATES_PER_MESSAGE, Step, VOTE_HISTORY_VIEWS};
 use btn_types::limits::MAX_TICKETS;
-use btn_types::{FetchRequest, MemberIndex, Message, VoteMessage};
+use btn_types::{FetchRequest, MemberIndex, Message, Vote, VoteMessage};
 use std::sync::Arc;
 
 impl Step<'_> {
@@ -35,7 +35,11 @@ impl Step<'_> {
         if let Some(message) = self.state.log.of(view).proposed {
             self.tell(to, Message::Proposal(Arc::clone(&message)));
         }
-        let votes: Vec<_> = self.state.log.votes().cloned().collect();
+        // Votes that a certificate shown above has made idle would only be dropped by whoever hears them.
+        let oldest = view.0.saturating_sub(VOTE_HISTORY_VIEWS);
+        let is_useful =
+            |vote: &&Vote| vote.view.0 >= oldest && !self.state.certificates.knows(vote.kind, vote.view);
+        let votes: Vec<_> = self.state.log.votes().filter(is_useful).cloned().collect();
         for vote in votes {
             self.tell(to, Message::Vote(VoteMessage { vote, tickets: Vec::new() }));
         }

@@ -12,8 +12,10 @@ use btn_types::{MemberIndex, Message, MessageClass};
 use bytes::Bytes;
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 /// A recorder that remembers counters by name and labels.
@@ -163,6 +165,26 @@ async fn a_full_bulk_lane_does_not_delay_votes() {
         }
     }
     assert!(taken < flood, "{taken} of {flood}: nothing was dropped, so nothing was bounded");
+}
+
+/// The inbox is bounded by bytes, not only by count: the third half waits until the first is taken.
+#[tokio::test]
+async fn a_message_over_the_byte_budget_waits_for_room() {
+    let (inbox, mut events) = crate::event::Inbox::new();
+    let half = INBOX_BYTES[1] / 2;
+    for view in 0..2 {
+        inbox.message(MessageClass::Proposal, MemberIndex(1), messages::vote(view), half).await.unwrap();
+    }
+    let third = inbox.message(MessageClass::Proposal, MemberIndex(1), messages::vote(2), half);
+    let mut third = std::pin::pin!(third);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(third.as_mut().poll(&mut context).is_pending());
+    inbox.message(MessageClass::Vote, MemberIndex(1), messages::vote(3), 1).await.unwrap();
+    let mut next = || events.try_recv().unwrap();
+    let from = MemberIndex(1);
+    assert_eq!(next(), NetworkEvent::Message { from, message: messages::vote(3) });
+    assert_eq!(next(), NetworkEvent::Message { from, message: messages::vote(0) });
+    assert!(third.as_mut().poll(&mut context).is_ready());
 }
 
 /// A flood of votes does not starve the other lanes.

@@ -1,10 +1,15 @@
 //! Nodes that do not belong together: each is refused with a text that says how to help.
 
 use super::{CHAIN, RawPeer, TestNode, closed, code_of, config, id_of, identity, network, seed_of, within};
+use crate::accept::Strangers;
 use crate::hello::Hello;
-use crate::limits::{MAX_HELLO_BYTES, PROTOCOL_VERSION};
+use crate::limits::{MAX_HELLO_BYTES, MAX_REMEMBERED_STRANGERS, PROTOCOL_VERSION};
+use crate::peer::Peer;
 use crate::{LinkError, NetworkConfig, NetworkError, NetworkEvent, NetworkIdentity};
 use btn_types::{B256, MemberIndex, NodeId};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Starts members 0 (dials) and 1 (waits) with these configurations and introduces them.
 fn pair(configs: [NetworkConfig; 2]) -> [TestNode; 2] {
@@ -127,6 +132,53 @@ async fn strangers_do_not_disturb_a_standing_link() {
     let message = super::messages::vote(5);
     nodes[0].handle.broadcast(std::sync::Arc::new(message.clone()));
     assert_eq!(nodes[1].next("a vote").await, NetworkEvent::Message { from: MemberIndex(0), message });
+}
+
+/// Counts warnings.
+#[derive(Default)]
+struct Warnings(AtomicUsize);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_refusal_is_logged_once_until_it_changes() {
+    let (changes, _) = tokio::sync::watch::channel(0);
+    let peer = Peer::new(&super::peer(1, vec![]), true, changes);
+    let chain = |byte| LinkError::Chain { ours: CHAIN, theirs: B256::repeat_byte(byte) };
+    let warnings = Arc::new(Warnings::default());
+    tracing::subscriber::with_default(Arc::clone(&warnings), || {
+        for byte in [1, 1, 1, 2, 2, 1] {
+            peer.refused(&chain(byte), None);
+        }
+    });
+    assert_eq!(warnings.0.load(Ordering::Relaxed), 3);
+    assert_eq!(peer.state().last_error, Some(chain(1).to_string()));
+}
+
+#[test]
+fn strangers_are_logged_once_and_remembered_within_bounds() {
+    let strangers = Strangers::default();
+    let address = |last: usize| IpAddr::from([10, 0, 0, u8::try_from(last).unwrap()]);
+    assert!(strangers.is_news(address(0), "a") && strangers.is_news(address(0), "b"));
+    assert!(!strangers.is_news(address(0), "a") && !strangers.is_news(address(0), "b"));
+    for last in 1..=MAX_REMEMBERED_STRANGERS {
+        assert!(strangers.is_news(address(last), "a"));
+    }
+    assert!(strangers.is_news(address(0), "a"), "the oldest is forgotten");
 }
 
 #[test]
