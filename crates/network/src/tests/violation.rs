@@ -73,7 +73,7 @@ async fn a_frame_that_is_no_message_closes_the_link() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_on_another_classs_stream_closes_the_link() {
+async fn a_message_on_the_stream_of_another_class_closes_the_link() {
     let mut scene = Scene::new().await;
     let connection = scene.join().await;
     let misplaced = frame::encode(&messages::vote(1)).unwrap();
