@@ -19,6 +19,8 @@ const SERVER_NAME: &str = "btn";
 /// What dialling needs.
 pub(crate) struct Dialler {
     pub endpoint: Endpoint,
+    /// For targets of the address family that `endpoint` cannot reach.
+    pub other_family: Option<Endpoint>,
     pub hello: Hello,
     /// For each peer that this node dials: QUIC settings that accept only its key.
     pub configs: BTreeMap<MemberIndex, ClientConfig>,
@@ -70,6 +72,14 @@ impl Dialler {
         Err(worst)
     }
 
+    fn endpoint_for(&self, target: SocketAddr) -> &Endpoint {
+        let listens_on_ipv6 = self.endpoint.local_addr().is_ok_and(|address| address.is_ipv6());
+        match &self.other_family {
+            Some(other) if target.is_ipv6() != listens_on_ipv6 => other,
+            _ => &self.endpoint,
+        }
+    }
+
     async fn dial(
         &self,
         peer: &Peer,
@@ -81,7 +91,7 @@ impl Dialler {
             return Err(unreachable("this node does not dial this peer".into()));
         };
         let connecting = self
-            .endpoint
+            .endpoint_for(target)
             .connect_with(config.clone(), target, SERVER_NAME)
             .map_err(|error| unreachable(error.to_string()))?;
         let connection = match timeout(patience, connecting).await {

@@ -43,7 +43,8 @@ impl Network {
         let local_address =
             endpoint.local_addr().map_err(|source| NetworkError::Bind { address: config.listen, source })?;
         let hello = Hello::new(config.chain, config.node_id);
-        let dialler = Dialler { endpoint: endpoint.clone(), hello, configs };
+        let other_family = transport::other_family(config.listen);
+        let dialler = Dialler { endpoint: endpoint.clone(), other_family, hello, configs };
         let acceptor = Acceptor {
             endpoint: endpoint.clone(),
             hello,

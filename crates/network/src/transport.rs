@@ -16,7 +16,7 @@ use rand::RngCore;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,6 +98,19 @@ pub(crate) fn endpoint(
     let endpoint = Endpoint::new(config, Some(server), socket, runtime)
         .map_err(|source| NetworkError::Bind { address: listen, source })?;
     Ok((endpoint, ended))
+}
+
+/// A second endpoint, to dial from only, where the listening socket cannot reach the other address family: a
+/// socket on an IPv4 address never reaches IPv6, and one on a particular IPv6 address never IPv4. `None` where it
+/// is not needed, or where the machine lacks that family.
+pub(crate) fn other_family(listen: SocketAddr) -> Option<Endpoint> {
+    let any: IpAddr = match listen.ip() {
+        IpAddr::V4(_) => Ipv6Addr::UNSPECIFIED.into(),
+        IpAddr::V6(address) if address.is_unspecified() => return None,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED.into(),
+    };
+    let socket = bind(SocketAddr::new(any, 0)).ok()?;
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).ok()
 }
 
 /// Signs the tokens of stateless resets. The key comes from the identity, so that a process that was killed

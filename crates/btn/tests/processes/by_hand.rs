@@ -8,7 +8,6 @@ use crate::support::wallet::{transfer, wallet};
 use crate::support::{PATIENCE, take_turn, until};
 use btn_node::NodeConfig;
 use serde_json::json;
-use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -32,10 +31,6 @@ fn init(place: &Path, address: &str, rpc_port: u16) -> PathBuf {
     let text = std::fs::read_to_string(&config).expect("a configuration");
     let mut changed = NodeConfig::from_toml(&text, &config).expect("a configuration");
     changed.rpc.listen.set_port(rpc_port);
-    if has_ipv6() {
-        // A node dials from the socket it listens on, and some have to dial an IPv6 address.
-        changed.listen.set_ip(Ipv6Addr::UNSPECIFIED.into());
-    }
     std::fs::write(&config, changed.to_toml()).expect("a configuration");
     place.join("node")
 }

@@ -95,6 +95,23 @@ async fn nodes_meet_over_ipv6() {
     assert_eq!(nodes[0].handle.peers()[0].address, Some(nodes[1].handle.local_addr()));
 }
 
+/// The dialler's own listening socket cannot reach the other address family; it must dial all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_dials_the_address_family_it_does_not_listen_on() {
+    let loopback = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    if UdpSocket::bind(loopback).is_err() {
+        eprintln!("this machine has no IPv6 loopback; nothing to test");
+        return;
+    }
+    for (ours, theirs) in [(LOOPBACK, loopback), (loopback, LOOPBACK)] {
+        let start = |member, listen| TestNode::start(member, NetworkConfig { listen, ..config(member, 2) });
+        let (mut dialler, listener) = (start(0, ours), start(1, theirs));
+        let address = listener.handle.local_addr().to_string();
+        dialler.handle.set_addresses(MemberIndex(1), vec![address]).unwrap();
+        assert_eq!(dialler.next("Connected").await, NetworkEvent::Connected(MemberIndex(1)));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_address_does_not_hide_a_good_one_and_names_resolve() {
     let silent = UdpSocket::bind(LOOPBACK).unwrap();
