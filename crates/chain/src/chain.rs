@@ -15,7 +15,7 @@ use btn_execution::{
     ChainSpec, FullRecomputation, SignedTransaction, StateCommitment, check_transaction, next_base_fee,
 };
 use btn_storage::{StoreError, StoreReader};
-use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_RANGE_BYTES, RANGE_WINDOW_BLOCKS, RANGE_WINDOW_BYTES};
+use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_RANGE_BYTES};
 use btn_types::{Block, BlockRange, Certificate, Genesis, Height, StateReader};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -181,10 +181,9 @@ impl Chain {
         }
     }
 
-    /// Finalised blocks from `from` upwards: a window of [`RANGE_WINDOW_BLOCKS`] and about
-    /// [`RANGE_WINDOW_BYTES`], up to the last one that has its own Finalization; where none has, further, up to
-    /// the first that has, within [`MAX_RANGE_BLOCKS`] and [`MAX_RANGE_BYTES`]. `None` where there is none. Only
-    /// what is stored is given.
+    /// Finalised blocks from `from` upwards, at most [`MAX_RANGE_BLOCKS`] of about [`MAX_RANGE_BYTES`]: up to the
+    /// last one that has its own Finalization, or, where none of them has, all of them and no Finalization.
+    /// `None` where there are none. Only what is stored is given.
     ///
     /// # Errors
     /// The store failed.
@@ -193,10 +192,7 @@ impl Chain {
         let (mut blocks, mut bytes) = (Vec::new(), 0);
         let mut last = None;
         let mut height = from.max(Height(1));
-        // Past the window only as long as nothing in it could be proven final.
-        let in_window = |blocks: usize, bytes| blocks < RANGE_WINDOW_BLOCKS && bytes < RANGE_WINDOW_BYTES;
-        let in_bounds = |blocks: usize, bytes| blocks < MAX_RANGE_BLOCKS && bytes < MAX_RANGE_BYTES;
-        while in_window(blocks.len(), bytes) || (last.is_none() && in_bounds(blocks.len(), bytes)) {
+        while blocks.len() < MAX_RANGE_BLOCKS && bytes < MAX_RANGE_BYTES {
             let Some(block) = reader.block(height)? else { break };
             bytes += alloy_rlp::Encodable::length(&block);
             blocks.push(block);
@@ -205,10 +201,14 @@ impl Chain {
             }
             height = height.next();
         }
-        Ok(last.map(|(length, finalization)| {
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        let finalization = last.map(|(length, finalization)| {
             blocks.truncate(length);
-            BlockRange { blocks, finalization }
-        }))
+            finalization
+        });
+        Ok(Some(BlockRange { blocks, finalization }))
     }
 
     /// Tells that the caller verified a certificate, so that it is not verified again in a justification.

@@ -237,44 +237,48 @@ impl Step<'_> {
                 self.tell_consensus(ConsensusInput::Certificates { from, certificates, tickets: Vec::new() });
                 self.tell_consensus(ConsensusInput::BlocksKnown);
             }
-            Ok(None) => {}
+            Ok(None) => self.tell_consensus(ConsensusInput::BlocksKnown),
             // The next member is asked when this one's time is up, so that nobody makes us ask in a circle.
             Err(reason) => tracing::warn!(%from, %reason, "range of blocks refused"),
         }
     }
 
+    /// Takes a range in. Gives the Finalization at its end, if it has one and was of use.
     fn import(&mut self, range: BlockRange) -> Result<Option<Certificate>, String> {
         let BlockRange { blocks, finalization } = range;
         let chain = &mut self.engine.chain;
         let last = blocks.last().ok_or("it is empty")?;
-        let envelope = &last.envelope;
-        let hash = last.hash();
-        let domain = *chain.committee().domain();
-        let digest = domain.proposal(envelope.epoch, envelope.view, envelope.parent_view, hash);
-        if finalization.kind != VoteKind::Finalize
-            || digest != finalization.digest
-            || finalization.view != envelope.view
-        {
-            return Err(format!("its Finalization of view {} is not its last block's", finalization.view));
-        }
-        if last.height() <= chain.finalized().height {
+        let (last, hash) = (last.height(), last.hash());
+        if last <= chain.finalized().height {
             return Ok(None);
         }
-        chain.committee().verify_certificate(&finalization).map_err(|error| error.to_string())?;
-        chain.remember_verified(&finalization);
-        let blocks = descending_to(chain.finalized(), blocks)?;
+        if let Some(finalization) = &finalization {
+            check_end(chain, &blocks, finalization)?;
+            chain.remember_verified(finalization);
+        }
+        let blocks = linked_above(chain.finalized(), blocks)?;
+        if let Some(fork) = fork_of(chain.finalized(), &blocks)
+            && finalization.is_some()
+        {
+            self.output.halt = Some(fork);
+            return Ok(None);
+        }
         for block in blocks {
             let height = block.height();
             match chain.insert(block) {
                 Ok(_) => {}
                 // Linked by hash to what the committee finalised, and invalid here: nothing is safe any more.
-                Err(error) if error.is_permanent() => {
+                Err(error) if error.is_permanent() && finalization.is_some() => {
                     self.output.halt = Some(format!("final block {height} is invalid here: {error}"));
                     return Ok(None);
                 }
                 Err(error) => return Err(format!("block {height}: {error}")),
             }
         }
+        let Some(finalization) = finalization else {
+            self.engine.sync.reached(last);
+            return Ok(None);
+        };
         match chain.finalize(hash, finalization.clone()) {
             Ok(batch) => self.output.commits.extend(batch),
             Err(error @ ChainError::InvalidFinalized { .. }) => self.output.halt = Some(error.to_string()),
@@ -336,8 +340,7 @@ impl Step<'_> {
         let me = engine.consensus.me();
         let committee = engine.consensus.committee();
         let peers: Vec<_> = committee.indices().filter(|member| Some(*member) != me).collect();
-        let from = tip.height.next();
-        if let Some(to) = engine.sync.next(tip.view, from, &peers, now_ms, engine.delta_ms) {
+        if let Some((to, from)) = engine.sync.next(&tip, &peers, now_ms, engine.delta_ms) {
             let message = Arc::new(Message::Fetch(FetchRequest::Range { from }));
             self.output.rest.push(Effect::Send { to, message });
         }
@@ -365,22 +368,39 @@ impl Step<'_> {
     }
 }
 
-/// The blocks above the tip, oldest first, after checking that they are linked by hash; the last one is known to
-/// be final. A chain that is final and does not contain our tip is a fork of finality, which the caller sees as a
-/// first block that is not the tip's child.
-fn descending_to(tip: &BlockMeta, blocks: Vec<Block>) -> Result<Vec<Arc<Block>>, String> {
+/// Whether the certificate is a valid Finalization of the last block.
+fn check_end(chain: &Chain, blocks: &[Block], finalization: &Certificate) -> Result<(), String> {
+    let last = blocks.last().ok_or("it is empty")?;
+    let (envelope, committee) = (&last.envelope, chain.committee());
+    let digest =
+        committee.domain().proposal(envelope.epoch, envelope.view, envelope.parent_view, last.hash());
+    if finalization.kind != VoteKind::Finalize
+        || digest != finalization.digest
+        || finalization.view != envelope.view
+    {
+        return Err(format!("its Finalization of view {} is not its last block's", finalization.view));
+    }
+    committee.verify_certificate(finalization).map_err(|error| error.to_string())
+}
+
+/// The blocks above the tip, oldest first, after checking that they are linked by hash.
+fn linked_above(tip: &BlockMeta, blocks: Vec<Block>) -> Result<Vec<Arc<Block>>, String> {
     let linked = blocks.windows(2).all(|pair| {
         pair[1].header.parent_hash == pair[0].hash() && pair[1].height() == pair[0].height().next()
     });
     if !linked {
         return Err("its blocks are not linked".to_owned());
     }
-    let above: Vec<_> =
-        blocks.into_iter().filter(|block| block.height() > tip.height).map(Arc::new).collect();
-    match above.first() {
-        Some(first) if first.height() == tip.height.next() => Ok(above),
-        _ => Err(format!("it does not begin at height {}", tip.height.next())),
-    }
+    Ok(blocks.into_iter().filter(|block| block.height() > tip.height).map(Arc::new).collect())
+}
+
+/// Blocks that end in a Finalization and begin on another block at our tip's height: finality has forked, which
+/// more than f members must have signed.
+fn fork_of(tip: &BlockMeta, blocks: &[Arc<Block>]) -> Option<String> {
+    let first = blocks.first().filter(|first| first.height() == tip.height.next())?;
+    let parent = first.header.parent_hash;
+    let (height, hash) = (tip.height, tip.hash);
+    (parent != hash).then(|| format!("two blocks are final at height {height}: {hash} here and {parent}"))
 }
 
 /// EIP-2718 bytes of a transaction.

@@ -263,10 +263,10 @@ fn a_late_master_catches_up_by_ranges() {
 
     // It learns that something is final, and asks.
     let from = MemberIndex(1);
-    let known = Message::Certificates(vec![range.finalization.clone()]);
+    let known = Message::Certificates(vec![range.finalization.clone().unwrap()]);
     network.nodes[3].step(1, Input::Message { from, message: known });
     let mut forged = range.clone();
-    forged.finalization.aggregate.0[0] ^= 1;
+    forged.finalization.as_mut().unwrap().aggregate.0[0] ^= 1;
     network.nodes[3].step(2, Input::Message { from, message: Message::Range(Box::new(forged)) });
     let mut stranger = range;
     stranger.blocks.pop();
@@ -316,13 +316,48 @@ fn a_final_block_that_is_invalid_here_halts_the_node() {
         Effect::Send { to, message } if matches!(**message, Message::Fetch(_)) => Some(*to),
         _ => None,
     });
-    let answer = Message::Range(Box::new(BlockRange { blocks: vec![block], finalization }));
+    let answer =
+        Message::Range(Box::new(BlockRange { blocks: vec![block], finalization: Some(finalization) }));
     let stranger = MemberIndex(if to == Some(MemberIndex(1)) { 2 } else { 1 });
     assert!(
         !is_halt(&late.step(now, Input::Message { from: stranger, message: answer.clone() })),
         "not asked"
     );
     assert!(is_halt(&late.step(now, Input::Message { from: to.unwrap(), message: answer })));
+}
+
+/// A stretch that became final only at its end comes in parts, the first ones without a Finalization.
+#[test]
+fn a_range_without_finalization_is_kept_and_continued() {
+    let mut network = Network::new();
+    network.away = vec![3];
+    network.run_to(10);
+    let whole = network.nodes[0].engine.chain().range(Height(1)).unwrap().unwrap();
+    let (first, second) = whole.blocks.split_at(4);
+    let late = &mut network.nodes[3];
+    let from = MemberIndex(0);
+    let known = Message::Certificates(vec![whole.finalization.clone().unwrap()]);
+    let (to, height) = question(&late.step(1, Input::Message { from, message: known })).unwrap();
+    assert_eq!(height, Height(1));
+    let part = BlockRange { blocks: first.to_vec(), finalization: None };
+    let answer = Message::Range(Box::new(part));
+    let asked = question(&late.step(2, Input::Message { from: to, message: answer }));
+    assert_eq!((late.height(), asked), (0, Some((to, Height(5)))), "nothing is final, the rest is asked for");
+    let part = BlockRange { blocks: second.to_vec(), finalization: whole.finalization };
+    let answer = Message::Range(Box::new(part));
+    late.step(3, Input::Message { from: to, message: answer });
+    assert_eq!(late.height(), second.last().unwrap().header.number);
+}
+
+/// Whom a step asks for a range, and from which height.
+fn question(effects: &[Effect]) -> Option<(MemberIndex, Height)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Send { to, message } => match **message {
+            Message::Fetch(FetchRequest::Range { from }) => Some((*to, from)),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 fn is_halt(effects: &[Effect]) -> bool {
@@ -335,7 +370,8 @@ fn an_unanswered_question_for_a_range_is_asked_elsewhere() {
     let mut network = Network::new();
     network.away = vec![3];
     network.run_to(10);
-    let finalization = network.nodes[0].engine.chain().range(Height(1)).unwrap().unwrap().finalization;
+    let finalization =
+        network.nodes[0].engine.chain().range(Height(1)).unwrap().unwrap().finalization.unwrap();
     let node = &mut network.nodes[3];
     let message = Message::Certificates(vec![finalization]);
     let mut effects = node.step(1, Input::Message { from: MemberIndex(0), message });

@@ -9,18 +9,11 @@ pub const MAX_BLOCK_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes of one wire frame: a full block range plus headroom for its certificates.
 pub const MAX_FRAME_BYTES: usize = 12 * 1024 * 1024;
 
-/// Bytes after which a [`crate::BlockRange`] ends at the next Finalization; one block more may pass it.
-pub const RANGE_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes of the blocks in one [`crate::BlockRange`]; one block more may pass it.
+pub const MAX_RANGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Blocks after which a [`crate::BlockRange`] ends at the next Finalization.
-pub const RANGE_WINDOW_BLOCKS: usize = 64;
-
-/// Most bytes of the blocks in one [`crate::BlockRange`], where no block of the window has a Finalization of its
-/// own; one block more may pass it.
-pub const MAX_RANGE_BYTES: usize = 7 * 1024 * 1024;
-
-/// Most blocks in one [`crate::BlockRange`]: twice [`MAX_UNFINALIZED_HEIGHTS`] may wait for one Finalization.
-pub const MAX_RANGE_BLOCKS: usize = 2 * 64 + RANGE_WINDOW_BLOCKS;
+/// Most blocks in one [`crate::BlockRange`].
+pub const MAX_RANGE_BLOCKS: usize = 64;
 
 /// Most transactions in one block (30 M gas / 21,000 is 1,428).
 pub const MAX_BLOCK_TRANSACTIONS: usize = 4_096;

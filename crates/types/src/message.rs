@@ -1,5 +1,6 @@
 //! What masters say to each other (C5): one enum, one canonical encoding, three classes of urgency.
 
+use crate::certificate::decode_optional;
 use crate::codec::{decode_bytes, decode_list, decode_struct};
 use crate::limits::{
     MAX_CERTIFICATES, MAX_FORWARDED_TRANSACTIONS, MAX_RANGE_BLOCKS, MAX_RSA_SIGNATURE_BYTES, MAX_TICKETS,
@@ -141,13 +142,30 @@ pub enum FetchRequest {
     },
 }
 
-/// Consecutive finalised blocks and the Finalization of the last of them: it covers all its ancestors.
-#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable)]
+/// Consecutive finalised blocks and the Finalization of the last of them: it covers all its ancestors. Where the
+/// next Finalization lies beyond the range's bounds there is none; then each block but the last is proven
+/// notarized by its child's justification, and the answer to the next question goes on from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRange {
     /// Ascending by height, at most [`MAX_RANGE_BLOCKS`].
     pub blocks: Vec<Block>,
     /// Finalization of the last block.
-    pub finalization: Certificate,
+    pub finalization: Option<Certificate>,
+}
+
+impl Encodable for BlockRange {
+    fn encode(&self, out: &mut dyn BufMut) {
+        let finalization: Vec<&Certificate> = self.finalization.iter().collect();
+        let payload_length = self.blocks.length() + finalization.length();
+        alloy_rlp::Header { list: true, payload_length }.encode(out);
+        self.blocks.encode(out);
+        finalization.encode(out);
+    }
+    fn length(&self) -> usize {
+        let finalization: Vec<&Certificate> = self.finalization.iter().collect();
+        let payload = self.blocks.length() + finalization.length();
+        payload + alloy_rlp::length_of_length(payload)
+    }
 }
 
 impl Decodable for BlockRange {
@@ -155,7 +173,7 @@ impl Decodable for BlockRange {
         decode_struct(buf, |payload| {
             Ok(Self {
                 blocks: decode_list(payload, MAX_RANGE_BLOCKS)?,
-                finalization: Decodable::decode(payload)?,
+                finalization: decode_optional(payload)?,
             })
         })
     }

@@ -4,7 +4,7 @@ use super::fixture::{BTN, Fixture, sorted, transfer, wallet};
 use crate::{BlockError, Chain, ChainError, PoolError, genesis_batch};
 use btn_execution::TransactionError;
 use btn_storage::{MemoryStore, Store};
-use btn_types::limits::{MAX_UNFINALIZED_HEIGHTS, RANGE_WINDOW_BLOCKS};
+use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_UNFINALIZED_HEIGHTS};
 use btn_types::{B256, Height, StateReader, View, VoteKind, VoteSignature};
 use std::sync::Arc;
 
@@ -238,10 +238,10 @@ fn ranges_end_at_a_finalization() {
         let range = fixture.chain.range(Height(from)).unwrap()?;
         let last = range.blocks.last().unwrap();
         let stored = fixture.store.reader().finalization(last.height()).unwrap();
-        assert_eq!(Some(range.finalization), stored);
+        assert_eq!(range.finalization, stored);
         Some((range.blocks[0].header.number, last.header.number))
     };
-    assert_eq!(RANGE_WINDOW_BLOCKS, 64);
+    assert_eq!(MAX_RANGE_BLOCKS, 64);
     assert_eq!(heights(0), Some((1, 63)), "64 blocks would end at 64, which has no Finalization of its own");
     assert_eq!(heights(3), Some((3, 66)));
     assert_eq!(heights(64), Some((64, 70)));
@@ -251,7 +251,7 @@ fn ranges_end_at_a_finalization() {
 
 /// A peer that is behind must get past a stretch that became final only at its end.
 #[test]
-fn a_range_reaches_the_first_finalization_beyond_its_window() {
+fn a_long_stretch_without_finalization_is_given_in_parts() {
     let mut fixture = Fixture::new();
     let mut head = fixture.genesis_hash();
     let long = 2 * MAX_UNFINALIZED_HEIGHTS;
@@ -259,12 +259,11 @@ fn a_range_reaches_the_first_finalization_beyond_its_window() {
         head = fixture.grow(head, view);
     }
     fixture.finalize(head);
-    let range = fixture.chain.range(Height(1)).unwrap().unwrap();
-    assert_eq!(range.blocks.len() as u64, long);
-    let sent = btn_types::encode(&range);
-    assert_eq!(
-        btn_types::decode_exact::<btn_types::BlockRange>(&sent).unwrap(),
-        range,
-        "the receiver takes it"
-    );
+    let first = fixture.chain.range(Height(1)).unwrap().unwrap();
+    assert_eq!((first.blocks.len(), first.finalization), (MAX_RANGE_BLOCKS, None));
+    let next = Height(1 + MAX_RANGE_BLOCKS as u64);
+    let second = fixture.chain.range(next).unwrap().unwrap();
+    assert_eq!(second.blocks.last().map(|block| block.header.number), Some(long));
+    assert!(second.finalization.is_some());
+    assert_eq!(fixture.chain.range(Height(long + 1)).unwrap(), None);
 }

@@ -84,7 +84,8 @@ fn proposal() -> Message {
 
 /// Every kind of message, and every kind of question.
 pub(super) fn all() -> Vec<Arc<Message>> {
-    let range = BlockRange { blocks: vec![block(), block()], finalization: certificate(VoteKind::Finalize) };
+    let range =
+        BlockRange { blocks: vec![block(), block()], finalization: Some(certificate(VoteKind::Finalize)) };
     let passed_on =
         CertificateMessage { certificate: certificate(VoteKind::Finalize), tickets: vec![ticket()] };
     [

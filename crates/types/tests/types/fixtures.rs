@@ -261,7 +261,7 @@ pub fn account() -> Account {
 pub fn messages() -> Vec<(&'static str, Message)> {
     let range = BlockRange {
         blocks: vec![small_block(), small_block()],
-        finalization: certificate(VoteKind::Finalize, 14),
+        finalization: Some(certificate(VoteKind::Finalize, 14)),
     };
     let carried =
         CertificateMessage { certificate: certificate(VoteKind::Notarize, 11), tickets: vec![ticket(3)] };

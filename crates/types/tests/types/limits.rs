@@ -82,7 +82,7 @@ fn a_parent_has_one_certificate() {
 fn ranges() {
     assert_limit(MAX_RANGE_BLOCKS, LIST, |count| BlockRange {
         blocks: vec![small_block(); count],
-        finalization: certificate(VoteKind::Finalize, 14),
+        finalization: Some(certificate(VoteKind::Finalize, 14)),
     });
 }
 

@@ -285,7 +285,7 @@ pub fn message() -> impl Strategy<Value = Message> {
         tickets().prop_map(Message::Candidacy),
         fetch().prop_map(Message::Fetch),
         vec(certificate(), 0..6).prop_map(Message::Certificates),
-        (vec(block(), 0..3), certificate()).prop_map(|(blocks, finalization)| {
+        (vec(block(), 0..3), proptest::option::of(certificate())).prop_map(|(blocks, finalization)| {
             Message::Range(Box::new(BlockRange { blocks, finalization }))
         }),
         vec(bytes(200), 0..6).prop_map(Message::Transactions),
