@@ -151,7 +151,10 @@ pub(crate) fn label(message: &Message) -> (&'static str, u64, u64) {
         Message::Certificates(certificates) => {
             (certificates.last().map_or(View(0), |last| last.view), certificates.len() as u64)
         }
-        Message::Range(range) => (range.finalization.view, first_word(&range.finalization.digest)),
+        Message::Range(range) => match &range.finalization {
+            Some(finalization) => (finalization.view, first_word(&finalization.digest)),
+            None => (View(0), range.blocks.len() as u64),
+        },
         Message::Candidacy(_) | Message::Fetch(_) | Message::Transactions(_) => (View(0), 0),
     };
     (message.name(), view.0, digest)

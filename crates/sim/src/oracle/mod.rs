@@ -207,7 +207,7 @@ impl Oracle {
             Message::Certificates(certificates) => self.look_at(certificates),
             Message::Range(range) => {
                 self.look_at(range.blocks.iter().flat_map(signed::certificates_in))?;
-                self.look_at([&range.finalization])
+                self.look_at(&range.finalization)
             }
             Message::Vote(_) | Message::Candidacy(_) | Message::Fetch(_) | Message::Transactions(_) => Ok(()),
         }
