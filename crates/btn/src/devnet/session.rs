@@ -63,7 +63,8 @@ impl Session {
         let result = tokio::select! {
             name = signals.next() => {
                 self.screen.end_live();
-                self.screen.say(&format!("{name}: stopping {} nodes", self.plans.len()));
+                let nodes = if self.plans.len() == 1 { "node" } else { "nodes" };
+                self.screen.say(&format!("{name}: stopping {} {nodes}", self.plans.len()));
                 Ok(())
             }
             result = self.serve(events, ports_lock) => {
