@@ -12,6 +12,8 @@ from btn_network import Devnet, rpc
 RPC_PORT = 18545
 TRANSFERS = 100
 FINAL_WITHIN_S = 30
+# Least time between two blocks of a devnet.
+LEAST_INTERVAL_MS = 100
 # Stores a word that is sent, returns it when nothing is sent.
 STORE_CODE = "0x6012600a5f3960125ff336600c575f545f5260205ff35b5f355f5500"
 WORD = "0x" + "00" * 31 + "2a"
@@ -87,12 +89,14 @@ def time_to_final(net):
 
 
 def settle(net):
-    """Waits until all masters have the same newest block and nothing is pending."""
+    """Waits until all masters have the same newest block, nothing is pending, and the block is older than the least
+    interval to the next one: then the network is idle."""
     deadline = time.monotonic() + FINAL_WITHIN_S
     while time.monotonic() < deadline:
         states = [rpc(node["rpc"], "btn_status") for node in net.nodes]
         heights = {(state["height"], state["pendingHeight"]) for state in states}
-        if len(heights) == 1 and len(set(*heights)) == 1:
+        age_ms = time.time() * 1000 - max(int(state["milliTimestamp"], 16) for state in states)
+        if len(heights) == 1 and len(set(*heights)) == 1 and age_ms > LEAST_INTERVAL_MS:
             return
         time.sleep(0.005)
     raise RuntimeError("the masters do not settle on one block")
