@@ -29,6 +29,10 @@ test:
 sim:
     cargo test --locked -p btn-sim
 
+# Fuzz whatever reads what peers send, from its stored corpus.
+fuzz seconds="30":
+    .ci/fuzz {{ seconds }}
+
 # Real processes and real clients: the process tests, then tests/clients against the release build.
 e2e:
     cargo test --locked -p btn
@@ -38,9 +42,9 @@ e2e:
 deny:
     {{ tools }}/bin/cargo-deny --locked check bans licenses sources
 
-# Install cargo-deny and cargo-machete, the versions that CI has.
+# Install cargo-deny, cargo-machete and cargo-fuzz, the versions that CI has.
 tools:
     .ci/tools
 
 # All that CI checks.
-pre-pr: tools lint deny test e2e
+pre-pr: tools lint deny test fuzz e2e

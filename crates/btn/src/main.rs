@@ -1,6 +1,7 @@
-//! `btn`: start a local network, run a node, make keys and genesis files.
+//! `btn`: start a local network, run a node, look at one, make keys and genesis files.
 
 mod amount;
+mod client;
 mod commands;
 mod devnet;
 mod files;
@@ -22,12 +23,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a network of masters on this machine
+    /// Start a network of masters and supervisors on this machine
     Devnet(devnet::DevnetArgs),
     /// Run one node until it is told to stop
     Node(commands::node::NodeArgs),
     /// Make a node's keys and configuration
     Init(commands::init::InitArgs),
+    /// Show a running network: both levels, and the last blocks with their states
+    Status(commands::status::StatusArgs),
     /// Make or look at a genesis file
     Genesis(commands::genesis::GenesisArgs),
     /// Look at a node's keys, or change their password
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Devnet(args) => devnet::run(&args),
         Command::Node(args) => commands::node::run(&args),
         Command::Init(args) => commands::init::run(&args),
+        Command::Status(args) => commands::status::run(&args),
         Command::Genesis(args) => commands::genesis::run(&args),
         Command::Keys(args) => commands::keys::run(&args),
     };

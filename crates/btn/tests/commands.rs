@@ -70,6 +70,53 @@ fn init_makes_private_keys_a_public_record_and_a_configuration() {
 }
 
 #[test]
+fn init_makes_a_supervisor_that_listens_to_no_node() {
+    let place = workplace();
+    let arguments =
+        ["init", "--dir", "s", "--supervisor", "--payout", ACCOUNT, "--password-file", "password"];
+    let made = json(&succeed(place.path(), &[&arguments[..], &["--json"]].concat()));
+    let record = json(&fs::read_to_string(place.path().join("s/supervisor.json")).unwrap());
+    assert_eq!((&made["id"], made["record"].as_str()), (&record["id"], Some("s/supervisor.json")));
+    assert_eq!(record["payout"], ACCOUNT.to_lowercase());
+    assert!(record.get("addresses").is_none() && record.get("vote_key").is_none(), "{record}");
+    let mut keys: Vec<_> =
+        fs::read_dir(place.path().join("s/keys")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    keys.sort();
+    assert_eq!(keys, ["lottery.json", "network.json"]);
+    let config = fs::read_to_string(place.path().join("s/config.toml")).unwrap();
+    assert!(config.contains("[supervision]") && config.contains("links = 3"), "{config}");
+    assert!(!config.lines().any(|line| line.starts_with("listen_supervisors")), "{config}");
+    // The RPC server's, which is on loopback, is the only one.
+    let listens: Vec<_> = config.lines().filter(|line| line.starts_with("listen")).collect();
+    assert_eq!(listens, ["listen = \"127.0.0.1:8545\""], "{config}");
+
+    let shown = succeed(place.path(), &["keys", "show", "--dir", "s"]);
+    assert!(shown.contains("rewards to") && !shown.contains("bls-vote"), "{shown}");
+    let errors = fail(place.path(), &arguments);
+    assert!(errors.contains("never overwritten"), "{errors}");
+    let both = ["init", "--dir", "t", "--supervisor", "--address", "h:1"];
+    assert!(fail(place.path(), &both).contains("cannot be used with"));
+    assert!(fail(place.path(), &["init", "--dir", "t"]).contains("--address"));
+}
+
+#[test]
+fn a_masters_record_says_where_supervisors_dial() {
+    let place = workplace();
+    let arguments =
+        ["init", "--address", "a.example.org:1", "--address", "[::1]:2", "--password-file", "password"];
+    succeed(place.path(), &[&arguments[..], &["--dir", "a"]].concat());
+    let record = json(&fs::read_to_string(place.path().join("a/node.json")).unwrap());
+    let expected = serde_json::json!(["a.example.org:30304", "[::1]:30304"]);
+    assert_eq!(record["supervisor_addresses"], expected);
+    let given = ["--dir", "b", "--supervisor-address", "127.0.0.1:7"];
+    succeed(place.path(), &[&arguments[..], &given].concat());
+    let config = fs::read_to_string(place.path().join("b/config.toml")).unwrap();
+    assert!(config.contains("listen_supervisors = \"127.0.0.1:7\""), "{config}");
+    let taken = ["init", "--dir", "c", "--address", "h:30304", "--password-file", "password"];
+    assert!(fail(place.path(), &taken).contains("--supervisor-address"));
+}
+
+#[test]
 fn init_never_touches_what_is_there_and_never_asks_without_a_terminal() {
     let place = workplace();
     let arguments = ["init", "--dir", "a", "--address", "[::1]:30303"];
@@ -126,6 +173,54 @@ fn a_genesis_file_is_made_of_records_and_shows_what_it_says() {
     assert!(text.contains("10,000 BTN") && text.contains(made["hash"].as_str().unwrap()), "{text}");
     let errors = fail(place.path(), &arguments);
     assert!(errors.contains("exists already"), "{errors}");
+}
+
+/// Makes a supervisor and gives the path of its record.
+fn init_supervisor(place: &Path, name: &str) -> String {
+    succeed(place, &["init", "--supervisor", "--dir", name, "--password-file", "password"]);
+    format!("{name}/supervisor.json")
+}
+
+#[test]
+fn a_genesis_file_lists_both_levels() {
+    let place = workplace();
+    init(place.path(), "a", 1);
+    let (s, t) = (init_supervisor(place.path(), "s"), init_supervisor(place.path(), "t"));
+    let arguments = ["genesis", "new", "--node", "a/node.json", "--output"];
+    let both = ["genesis.json", "--supervisor", &s, "--supervisor", &t, "--expected-seals", "9", "--json"];
+    let made = json(&succeed(place.path(), &[&arguments[..], &both].concat()));
+    let mut ids =
+        [&s, &t].map(|path| json(&fs::read_to_string(place.path().join(path)).unwrap())["id"].clone());
+    ids.sort_by_key(|id| id.as_str().unwrap().to_owned());
+    assert_eq!((&made["supervisors"], &made["expected_seals"]), (&serde_json::json!(ids), &Value::from(9)));
+    let text = succeed(place.path(), &["genesis", "show", "genesis.json"]);
+    assert!(ids.iter().all(|id| text.contains(id.as_str().unwrap())), "{text}");
+    assert!(text.contains("expected seals  9") && text.contains("a.example.org:30304"), "{text}");
+
+    let twice = ["twice.json", "--supervisor", &s, "--supervisor", &s];
+    assert!(fail(place.path(), &[&arguments[..], &twice].concat()).contains("same RSA key"));
+    let range = ["range.json", "--supervisor", &s, "--expected-seals", "0"];
+    assert!(fail(place.path(), &[&arguments[..], &range].concat()).contains("expected_seals"));
+    let master = ["master.json", "--supervisor", "a/node.json"];
+    let errors = fail(place.path(), &[&arguments[..], &master].concat());
+    assert!(errors.contains("btn init --supervisor"), "{errors}");
+
+    let mut changed = json(&fs::read_to_string(place.path().join(&s)).unwrap());
+    let other = json(&fs::read_to_string(place.path().join(&t)).unwrap());
+    changed["rsa_permutation_proof"] = other["rsa_permutation_proof"].clone();
+    fs::write(place.path().join(&s), changed.to_string()).unwrap();
+    let forged = ["forged.json", "--supervisor", &s];
+    assert!(fail(place.path(), &[&arguments[..], &forged].concat()).contains(&s));
+    assert!(!place.path().join("forged.json").exists());
+}
+
+#[test]
+fn status_says_in_one_sentence_that_nobody_answers() {
+    let place = workplace();
+    // Port 9 of loopback: nobody listens on it.
+    let errors = fail(place.path(), &["status", "--rpc", "http://127.0.0.1:9"]);
+    assert!(errors.starts_with("error: no BTN node answers at http://127.0.0.1:9"), "{errors}");
+    assert!(errors.contains("--rpc") && errors.lines().count() == 1, "{errors}");
 }
 
 #[test]
@@ -219,4 +314,7 @@ fn a_devnet_refuses_another_size_and_what_it_cannot_serve() {
     succeed(place.path(), &genesis_arguments(&["a/node.json".into()], "net/genesis.json"));
     let errors = fail(place.path(), &["devnet", "--dir", "net", "--masters", "4"]);
     assert!(errors.contains("holds a network of 1 masters, not 4") && errors.contains("--reset"), "{errors}");
+    let errors = fail(place.path(), &["devnet", "--dir", "net", "--supervisors", "16"]);
+    assert!(errors.contains("a network of 0 supervisors, not 16") && errors.contains("--reset"), "{errors}");
+    assert!(fail(place.path(), &["devnet", "--supervisors", "257"]).contains("0..=256"));
 }

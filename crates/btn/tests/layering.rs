@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What each crate of ours may import of ours. A new edge is a decision: it is written here and in
 /// ARCHITECTURE.md, with its reason.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("btn-types", &[]),
     ("btn-crypto", &["btn-types"]),
+    ("btn-command", &["btn-types"]),
     ("btn-stand-in", &["btn-types", "btn-crypto"]),
     ("btn-consensus", &["btn-types", "btn-crypto"]),
     ("btn-execution", &["btn-types"]),
     ("btn-storage", &["btn-types"]),
     ("btn-chain", &["btn-types", "btn-crypto", "btn-execution", "btn-storage"]),
     ("btn-engine", &["btn-types", "btn-crypto", "btn-consensus", "btn-chain", "btn-storage"]),
-    ("btn-network", &["btn-types", "btn-crypto"]),
+    ("btn-network", &["btn-types", "btn-crypto", "btn-command"]),
     ("btn-rpc", &["btn-types", "btn-crypto", "btn-chain", "btn-execution"]),
     (
         "btn-node",
@@ -40,6 +41,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 /// Stand-in cryptography: anyone may test with it, only the simulator may be built on it.
 const STAND_IN: &str = "btn-stand-in";
 
+/// The feature of btn-crypto with which a test disables one check of a proof.
+const SWITCHES: &str = "check-switches";
+
 /// Crates that bring sockets, tasks or timers, and who may have them.
 const RUNTIMES: [&str; 8] = ["tokio", "quinn", "rustls", "axum", "hyper", "jsonrpsee", "tower", "tower-http"];
 const MAY_HAVE_A_RUNTIME: [&str; 4] = ["btn-network", "btn-rpc", "btn-node", "btn"];
@@ -50,12 +54,13 @@ struct Edge {
     from: String,
     to: String,
     for_tests_only: bool,
+    features: Vec<String>,
     source: Option<String>,
 }
 
 impl Edge {
     fn new(from: &str, to: &str, for_tests_only: bool) -> Self {
-        Self { from: from.into(), to: to.into(), for_tests_only, source: None }
+        Self { from: from.into(), to: to.into(), for_tests_only, features: Vec::new(), source: None }
     }
 }
 
@@ -72,6 +77,7 @@ fn read_workspace() -> (Vec<Package>, Vec<Edge>) {
             from: package.name.to_string(),
             to: dependency.name.clone(),
             for_tests_only: dependency.kind == DependencyKind::Development,
+            features: dependency.features.clone(),
             source: dependency.source.as_ref().map(ToString::to_string),
         })
     });
@@ -145,6 +151,40 @@ fn stand_in_cryptography_is_not_in_the_binary() {
     assert!(!built.contains(STAND_IN), "btn is built on {built:?}");
 }
 
+/// Edges that would build switches for the checks of proofs into what is shipped.
+fn shipped_switches(edges: &[Edge]) -> Vec<String> {
+    edges
+        .iter()
+        .filter(|edge| !edge.for_tests_only && edge.features.iter().any(|feature| feature == SWITCHES))
+        .map(|edge| format!("{} must not take {} with {SWITCHES}", edge.from, edge.to))
+        .collect()
+}
+
+/// Features of our packages that turn the switches on behind another name, `default` among them.
+fn features_with_switches(packages: &[Package]) -> Vec<String> {
+    let turns_on = |parts: &[String]| parts.iter().any(|part| part.rsplit('/').next() == Some(SWITCHES));
+    let of_package = |package: &Package| {
+        let named = package.features.iter().filter(|(_, parts)| turns_on(parts));
+        named.map(|(feature, _)| format!("{}: feature {feature}", package.name)).collect::<Vec<_>>()
+    };
+    packages.iter().flat_map(of_package).collect()
+}
+
+#[test]
+fn no_check_of_a_proof_can_be_disabled_in_the_binary() {
+    let (packages, edges) = read_workspace();
+    let with_switches: Vec<_> =
+        packages.iter().filter(|package| package.features.contains_key(SWITCHES)).collect();
+    assert_eq!(with_switches.len(), 1, "btn-crypto alone has the switches");
+    assert_eq!(with_switches[0].name.as_str(), "btn-crypto");
+    assert!(
+        edges.iter().any(|edge| edge.for_tests_only && edge.features.iter().any(|name| name == SWITCHES)),
+        "some test uses them"
+    );
+    assert_eq!(shipped_switches(&edges), Vec::<String>::new());
+    assert_eq!(features_with_switches(&packages), Vec::<String>::new());
+}
+
 #[test]
 fn every_dependency_comes_from_the_registry_or_this_workspace() {
     for edge in read_workspace().1 {
@@ -169,6 +209,12 @@ fn forbidden_edges_are_found() {
     let fine = [Edge::new("btn-chain", STAND_IN, true), Edge::new("btn-chain", "btn-storage", false)];
     assert!(forbidden_edges(&fine).is_empty());
     assert_eq!(misplaced_runtimes(&[Edge::new("btn-engine", "tokio", true)]).len(), 1);
+    let switched = |for_tests_only| Edge {
+        features: vec![SWITCHES.into()],
+        ..Edge::new("btn-chain", "btn-crypto", for_tests_only)
+    };
+    assert_eq!(shipped_switches(&[switched(false)]).len(), 1);
+    assert_eq!(shipped_switches(&[switched(true)]).len(), 0);
     let through = [Edge::new("btn", "btn-sim", false), Edge::new("btn-sim", STAND_IN, false)];
     assert!(built_into("btn", &through).contains(STAND_IN));
 }

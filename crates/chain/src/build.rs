@@ -1,20 +1,20 @@
 //! A clerk's own block: packed from the pool, executed once, and checked like everybody else's.
 
-use crate::genesis::EMPTY_SEAL_ROOT;
 use crate::{BlockError, BlockMeta, BuildRequest, Chain, ChainError, Layer};
 use alloy_consensus::TxEnvelope;
 use alloy_primitives::Address;
 use alloy_rlp::Encodable;
+use btn_crypto::seal_root;
 use btn_execution::{BlockInput, Built, SignedTransaction, assemble_header, build};
 use btn_types::limits::{MAX_BLOCK_BYTES, MAX_UNFINALIZED_HEIGHTS};
-use btn_types::{Block, Envelope, Justification};
+use btn_types::{Block, Envelope, Seal};
 use std::sync::Arc;
 
-/// Room in a block's bytes for its header, envelope and list headers; the justification is measured.
+/// Room in a block's bytes for its header, envelope and list headers; justification and seals are measured.
 const BLOCK_OVERHEAD_BYTES: usize = 4 * 1024;
 
 impl Chain {
-    /// Packs a block from the pool, takes it into the tree and has it executed. From
+    /// Packs a block from the pool, with the seals that are due (C8), takes it into the tree and has it executed. From
     /// [`MAX_UNFINALIZED_HEIGHTS`] unfinalised heights on it is empty, and at twice as many there is none: a
     /// rule for producers only.
     ///
@@ -31,14 +31,17 @@ impl Chain {
         }
         let (layers, base_fee_wei) =
             self.building_site(parent.hash).ok_or(BlockError::UnknownParent(parent.hash))?;
-        let (envelope, input) = self.prepare(&request, &parent, base_fee_wei);
+        let bytes = MAX_BLOCK_BYTES.saturating_sub(BLOCK_OVERHEAD_BYTES + request.justification.length());
+        let seals = self.due_seals(&self.branch(parent.hash), bytes);
+        let (envelope, input) = self.prepare(&request, &parent, &seals, base_fee_wei);
         let is_full = heights >= MAX_UNFINALIZED_HEIGHTS;
-        let built = self.pack(&input, &layers, &request.justification, is_full)?;
+        let bytes = bytes.saturating_sub(seals.length());
+        let built = self.pack(&input, &layers, bytes, is_full)?;
         let state_root = self.state_root(&layers, &built.outcome.diff);
         let (transactions, senders) = split(built.transactions);
         let header = assemble_header(&self.spec, &input, &transactions, &built.outcome, state_root);
         let justification = request.justification;
-        let block = Arc::new(Block { header, transactions, envelope, justification });
+        let block = Arc::new(Block { header, transactions, envelope, justification, seals });
         let meta = self.insert(Arc::clone(&block))?;
         let (receipts, diff) = (built.outcome.receipts, built.outcome.diff);
         self.tree.set_layer(Arc::new(Layer { meta, block: Arc::clone(&block), senders, receipts, diff }));
@@ -49,6 +52,7 @@ impl Chain {
         &self,
         request: &BuildRequest,
         parent: &BlockMeta,
+        seals: &[Seal],
         base_fee_wei: u64,
     ) -> (Envelope, BlockInput) {
         let envelope = Envelope {
@@ -58,7 +62,9 @@ impl Chain {
             clerk: request.clerk,
             clerk_signature: request.clerk_signature.clone(),
             timestamp_ms: request.timestamp_ms.max(parent.timestamp_ms.saturating_add(1)),
-            seal_root: EMPTY_SEAL_ROOT,
+            seal_root: seal_root(seals),
+            supervisors_root: self.supervisors.root(),
+            supervisors: self.supervisors.count_in_block(),
         };
         let domain = self.committee.domain();
         let input = BlockInput {
@@ -77,11 +83,9 @@ impl Chain {
         &self,
         input: &BlockInput,
         layers: &[Arc<Layer>],
-        justification: &Justification,
+        bytes: usize,
         is_full: bool,
     ) -> Result<Built, ChainError> {
-        let taken = BLOCK_OVERHEAD_BYTES + justification.length();
-        let bytes = MAX_BLOCK_BYTES.saturating_sub(taken);
         let state = self.state_over(layers, self.reader.snapshot()?);
         let mut candidates: Box<dyn Iterator<Item = SignedTransaction> + '_> = if is_full {
             Box::new(std::iter::empty())

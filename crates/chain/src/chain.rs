@@ -6,16 +6,17 @@ use crate::justification::VerifiedCertificates;
 use crate::layer::nonce_in;
 use crate::meta::{LATER_HEIGHTS, draw_height, place};
 use crate::pool::{Candidates, Pool, PoolLimits};
+use crate::range::read_range;
+use crate::seals::{SealBook, Window, core_on, stored_third_state};
 use crate::seeds::stored_seed;
 use crate::tree::Tree;
 use crate::{BlockError, BlockMeta, ChainError, Layer, LayeredState, PoolError};
 use alloy_primitives::{Address, B256};
-use btn_crypto::Committee;
+use btn_crypto::{Committee, Supervisors};
 use btn_execution::{
     ChainSpec, FullRecomputation, SignedTransaction, StateCommitment, check_transaction, next_base_fee,
 };
-use btn_storage::{StoreError, StoreReader};
-use btn_types::limits::{MAX_RANGE_BLOCKS, MAX_RANGE_BYTES};
+use btn_storage::{SealedBlock, StoreError, StoreReader};
 use btn_types::{Block, BlockRange, Certificate, Genesis, Height, StateReader};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub struct Chain {
     pub(crate) genesis: Arc<Genesis>,
     pub(crate) spec: ChainSpec,
     pub(crate) committee: Committee,
+    pub(crate) supervisors: Supervisors,
     pub(crate) reader: Arc<dyn StoreReader>,
     pub(crate) tip: Tip,
     /// Finalised layers that the store may not have yet, oldest first.
@@ -44,6 +46,13 @@ pub struct Chain {
     pub(crate) commitment: FullRecomputation,
     pub(crate) pool: Pool,
     pub(crate) verified: VerifiedCertificates,
+    /// The last final blocks, whose seals count.
+    pub(crate) window: Window,
+    pub(crate) seals: SealBook,
+    /// Newest block of the third state; genesis at first.
+    pub(crate) third_state: (Height, B256),
+    /// What would be the third state but has left the window.
+    pub(crate) passed_third_state: Option<SealedBlock>,
     pub(crate) senders: BoundedMap<B256, Address>,
     /// Signatures recovered since the start, for metrics and tests.
     pub(crate) recoveries: u64,
@@ -58,9 +67,10 @@ impl Chain {
     pub fn new(
         genesis: Arc<Genesis>,
         committee: Committee,
+        supervisors: Supervisors,
         reader: Arc<dyn StoreReader>,
     ) -> Result<Self, ChainError> {
-        Self::with_pool_limits(genesis, committee, reader, PoolLimits::default())
+        Self::with_pool_limits(genesis, committee, supervisors, reader, PoolLimits::default())
     }
 
     /// As [`Chain::new`], with other bounds for the pool.
@@ -70,13 +80,14 @@ impl Chain {
     pub fn with_pool_limits(
         genesis: Arc<Genesis>,
         committee: Committee,
+        supervisors: Supervisors,
         reader: Arc<dyn StoreReader>,
         limits: PoolLimits,
     ) -> Result<Self, ChainError> {
         let actual = reader.hash_of(Height(0))?.ok_or(ChainError::NoGenesis)?;
-        let expected = genesis_block(&genesis).hash();
-        if actual != expected {
-            return Err(ChainError::WrongGenesis { actual, expected });
+        let expected_genesis = genesis_block(&genesis).hash();
+        if actual != expected_genesis {
+            return Err(ChainError::WrongGenesis { actual, expected: expected_genesis });
         }
         let commitment = read_commitment(&*reader)?;
         let tip = read_tip(&genesis, &committee, &*reader)?;
@@ -84,10 +95,13 @@ impl Chain {
         if actual != expected {
             return Err(ChainError::DamagedState { height: tip.meta.height, actual, expected });
         }
+        let (window, seals) = read_seals(&committee, &*reader, tip.meta.height)?;
         Ok(Self {
+            third_state: stored_third_state(&*reader, expected_genesis)?,
             spec: ChainSpec::from(&*genesis),
             genesis,
             committee,
+            supervisors,
             reader,
             tip,
             flushing: VecDeque::new(),
@@ -95,6 +109,9 @@ impl Chain {
             commitment,
             pool: Pool::new(limits),
             verified: VerifiedCertificates::new(),
+            window,
+            seals,
+            passed_third_state: None,
             senders: BoundedMap::new(MAX_REMEMBERED_SENDERS),
             recoveries: 0,
         })
@@ -147,6 +164,14 @@ impl Chain {
     /// Drops an unfinalised block on which nothing was built.
     pub fn forget(&mut self, hash: B256) {
         self.tree.forget(hash);
+        self.prune_seals();
+    }
+
+    /// Remembers a block as invalid; it and what was built on it is gone, with all seals on it.
+    pub(crate) fn invalidate(&mut self, hash: B256) {
+        self.tree.invalidate(hash);
+        self.prune_seals();
+        self.seals.drop_early(hash);
     }
 
     /// Whether the block is the finalised tip or an executed unfinalised one.
@@ -181,34 +206,12 @@ impl Chain {
         }
     }
 
-    /// Finalised blocks from `from` upwards, at most [`MAX_RANGE_BLOCKS`] of about [`MAX_RANGE_BYTES`]: up to the
-    /// last one that has its own Finalization, or, where none of them has, all of them and no Finalization.
-    /// `None` where there are none. Only what is stored is given.
+    /// [`read_range`] of what is stored.
     ///
     /// # Errors
     /// The store failed.
     pub fn range(&self, from: Height) -> Result<Option<BlockRange>, StoreError> {
-        let reader = self.reader.snapshot()?;
-        let (mut blocks, mut bytes) = (Vec::new(), 0);
-        let mut last = None;
-        let mut height = from.max(Height(1));
-        while blocks.len() < MAX_RANGE_BLOCKS && bytes < MAX_RANGE_BYTES {
-            let Some(block) = reader.block(height)? else { break };
-            bytes += alloy_rlp::Encodable::length(&block);
-            blocks.push(block);
-            if let Some(finalization) = reader.finalization(height)? {
-                last = Some((blocks.len(), finalization));
-            }
-            height = height.next();
-        }
-        if blocks.is_empty() {
-            return Ok(None);
-        }
-        let finalization = last.map(|(length, finalization)| {
-            blocks.truncate(length);
-            finalization
-        });
-        Ok(Some(BlockRange { blocks, finalization }))
+        read_range(&*self.reader, from)
     }
 
     /// Tells that the caller verified a certificate, so that it is not verified again in a justification.
@@ -339,8 +342,31 @@ fn read_tip(genesis: &Genesis, committee: &Committee, reader: &dyn StoreReader) 
     // As in `later_draw_seed`: a period shorter than the least one has no later seed yet.
     let later = Some(draw(LATER_HEIGHTS)).filter(|later| *later < height).unwrap_or(draw(1));
     let (child_draw_seed, later_draw_seed) = (seed_at(draw(1))?, seed_at(later)?);
-    let meta = place(&block, stored.hash, seed_at(height)?, child_draw_seed, later_draw_seed);
+    let core = match height.0.checked_sub(1) {
+        Some(below) => core_on(committee.domain(), &block, seed_at(Height(below))?),
+        // Nobody made genesis, and nobody seals it.
+        None => B256::ZERO,
+    };
+    let meta = place(&block, stored.hash, seed_at(height)?, core, child_draw_seed, later_draw_seed);
     Ok(Tip { meta, block: Arc::new(block) })
+}
+
+/// The window below the stored tip, and the seals on its blocks: included in one another, or stored as proof of
+/// a third state.
+fn read_seals(
+    committee: &Committee,
+    reader: &dyn StoreReader,
+    tip: Height,
+) -> Result<(Window, SealBook), ChainError> {
+    let (window, mut known) = Window::read(committee, reader, tip)?;
+    for link in window.newest_first() {
+        known.extend(reader.seals(link.height)?);
+    }
+    let mut seals = SealBook::new();
+    for seal in known.into_iter().filter(|seal| window.get(seal.block_hash).is_some()) {
+        seals.count(seal);
+    }
+    Ok((window, seals))
 }
 
 fn read_commitment(reader: &dyn StoreReader) -> Result<FullRecomputation, StoreError> {

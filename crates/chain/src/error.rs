@@ -2,7 +2,7 @@
 
 use crate::justification::JustificationError;
 use alloy_primitives::{Address, B256, Bytes};
-use btn_crypto::TicketError;
+use btn_crypto::{SealError, TicketError};
 use btn_execution::{ExecutionError, HeaderError};
 use btn_storage::StoreError;
 use btn_types::{Epoch, Height, NodeId, StateError, View};
@@ -135,14 +135,103 @@ pub enum BlockError {
         /// ⌊timestamp_ms/1000⌋.
         expected: u64,
     },
-    /// Seals do not exist yet.
-    #[error("seal root is {actual}, without seals it is {expected}")]
+    /// Seals and envelope do not belong together.
+    #[error("seal root is {actual}, the envelope says {expected}")]
     SealRoot {
-        /// Found.
+        /// Root of the body.
         actual: B256,
-        /// Hash of nothing.
+        /// Root in the envelope.
         expected: B256,
     },
+    /// The envelope names other supervisors than the registry (C8).
+    #[error("supervisors root is {actual}, that of the registry is {expected}")]
+    SupervisorsRoot {
+        /// Found in the envelope.
+        actual: B256,
+        /// The registry's.
+        expected: B256,
+    },
+    /// The envelope gives another number of supervisors than the registry (C8).
+    #[error("the envelope says {actual} supervisors, {expected} are registered")]
+    SupervisorCount {
+        /// Found in the envelope.
+        actual: u32,
+        /// S.
+        expected: u32,
+    },
+    /// More seals than a block may include.
+    #[error("{actual} seals are included, at most {most} may be")]
+    TooManySeals {
+        /// Found.
+        actual: usize,
+        /// Most seals.
+        most: usize,
+    },
+    /// Seals not ascending by height and supervisor.
+    #[error("the seal of supervisor {supervisor} on height {height} stands behind a later one")]
+    SealOrder {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Height it seals.
+        height: Height,
+    },
+    /// One supervisor's seal of one block twice in a block.
+    #[error("supervisor {supervisor} seals height {height} twice in one block")]
+    SealTwice {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Height it seals.
+        height: Height,
+    },
+    /// A seal that an ancestor includes already.
+    #[error("the seal of supervisor {supervisor} is included by the ancestor at height {ancestor} already")]
+    SealRepeated {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Height of the ancestor that includes it.
+        ancestor: Height,
+    },
+    /// A seal of an ancestor further below than seals may be included.
+    #[error("supervisor {supervisor} seals height {actual}, seals may be included from height {lowest} on")]
+    SealTooOld {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Height it seals.
+        actual: Height,
+        /// Lowest height allowed.
+        lowest: Height,
+    },
+    /// A seal of a block that is no ancestor.
+    #[error("supervisor {supervisor} seals block {block}, which is no ancestor")]
+    SealOfStranger {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// The block sealed.
+        block: B256,
+    },
+    /// A seal on an ancestor's core that names another hash.
+    #[error("supervisor {supervisor} seals block {actual} on the core of ancestor {expected}")]
+    SealHash {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Hash it names.
+        actual: B256,
+        /// Hash of the ancestor with this core.
+        expected: B256,
+    },
+    /// A seal on an ancestor's hash that draws on another core.
+    #[error("supervisor {supervisor} seals core {actual}, that of the block is {expected}")]
+    SealCore {
+        /// Whose seal.
+        supervisor: NodeId,
+        /// Found.
+        actual: B256,
+        /// `core(B)` of the ancestor (C3).
+        expected: B256,
+    },
+    /// A seal does not prove what it should: registration, draw, bar, signature (C8).
+    #[error("included seal: {0}")]
+    Seal(#[from] SealError),
     /// A fixed field of the header.
     #[error(transparent)]
     Header(#[from] HeaderError),
@@ -225,6 +314,7 @@ impl BlockError {
                 | Self::TreeFull { .. }
                 | Self::TransactionsRoot { .. }
                 | Self::ExtraData { .. }
+                | Self::SealRoot { .. }
                 | Self::SeedMissing(_)
                 | Self::Evm(_)
                 | Self::State(_)
@@ -291,7 +381,7 @@ pub enum ChainError {
         /// The block.
         hash: B256,
         /// Why it is invalid.
-        reason: BlockError,
+        reason: Box<BlockError>,
     },
     /// A block.
     #[error(transparent)]

@@ -50,7 +50,7 @@ impl Chain {
             return error;
         }
         tracing::warn!(hash = %block, %error, "invalid block");
-        self.tree.invalidate(block);
+        self.invalidate(block);
         if wanted == block {
             return error;
         }

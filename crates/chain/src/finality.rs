@@ -1,6 +1,7 @@
 //! Finality: one path becomes the chain for ever, everything beside it goes (C6.7).
 
 use crate::chain::Tip;
+use crate::seals::Link;
 use crate::{BlockError, Chain, ChainError, Layer};
 use alloy_primitives::B256;
 use btn_execution::StateCommitment;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 impl Chain {
     /// Makes a block and its ancestors final, executing them where that is not done: moves the tip, the state
     /// commitment and the pool, and drops all blocks beside the path. Gives what the caller must store before
-    /// it publishes anything; until it has, the layers stand in for the store. `None` where the block is final
+    /// it publishes anything, with what [`Chain::take_third_state`] then gives; until it has, the layers stand in for the store. `None` where the block is final
     /// already.
     ///
     /// # Errors
@@ -29,19 +30,22 @@ impl Chain {
         let meta = *self.meta(hash).ok_or(BlockError::Unknown(hash))?;
         self.check_finalization(&meta, &finalization)?;
         self.execute(hash).map_err(|reason| match reason.is_permanent() {
-            true => ChainError::InvalidFinalized { hash, reason },
+            true => ChainError::InvalidFinalized { hash, reason: Box::new(reason) },
             false => reason.into(),
         })?;
         let path = self.layers_to(hash).ok_or(BlockError::Unknown(hash))?;
         let newest = path.last().ok_or(BlockError::Unknown(hash))?;
         self.tip = Tip { meta, block: Arc::clone(&newest.block) };
+        let links = self.tree.path(hash).iter().map(|node| Arc::clone(&node.link)).collect();
         let dropped = self.tree.finalize(hash, meta.view);
+        self.slide_window(links);
         tracing::debug!(height = %meta.height, %hash, blocks = path.len(), dropped, "final");
         for layer in &path {
             self.absorb(layer);
         }
         let batch = FinalizedBatch {
             blocks: path.iter().map(|layer| finalized_block(layer, hash, &finalization)).collect(),
+            sealed: None,
         };
         self.flushing.extend(path);
         Ok(Some(batch))
@@ -64,6 +68,19 @@ impl Chain {
             return refuse(format!("it names {}, the block's digest is {digest}", certificate.digest));
         }
         self.verified.verify(&self.committee, certificate).or_else(|error| refuse(error.to_string()))
+    }
+
+    /// The window of blocks whose seals count follows the tip. A long path may end the window of a block that
+    /// has enough seals: it is remembered for [`Chain::take_third_state`].
+    fn slide_window(&mut self, links: Vec<Arc<Link>>) {
+        for link in links {
+            self.window.push(link);
+        }
+        if let Some(sealed) = self.highest_sealed() {
+            self.passed_third_state = Some(sealed);
+        }
+        self.window.prune();
+        self.prune_seals();
     }
 
     /// Commitment and pool follow a finalised block.

@@ -1,13 +1,14 @@
 //! Taking a block into the tree: every rule that needs no execution (C5 rules 1–3, 6; ARCHITECTURE,
 //! "Header"). Cheap checks come first, signatures last.
 
-use crate::genesis::EMPTY_SEAL_ROOT;
 use crate::justification::check_justification;
 use crate::meta::place;
+use crate::seals::{Link, check_supervision, core_on};
 use crate::{BlockError, BlockMeta, Chain};
 use alloy_consensus::Header;
 use alloy_consensus::proofs::calculate_transaction_root;
 use alloy_primitives::B256;
+use btn_crypto::seal_root;
 use btn_execution::check_header;
 use btn_types::limits::MAX_UNFINALIZED_HEIGHTS;
 use btn_types::{Block, Height, MemberIndex};
@@ -33,20 +34,22 @@ impl Chain {
         }
         match self.check(&block, hash) {
             Ok(meta) => {
-                self.tree.insert(meta, block);
+                let link = Arc::new(Link::new(&block, hash, meta.core));
+                self.count_seals(&block, &link);
+                self.tree.insert(meta, block, link);
                 Ok(meta)
             }
             Err(error) => {
                 if error.is_permanent() {
                     tracing::warn!(%hash, %error, "invalid block");
-                    self.tree.invalidate(hash);
+                    self.invalidate(hash);
                 }
                 Err(error)
             }
         }
     }
 
-    /// Whether transactions, envelope and justification are those that the header commits to. Until this
+    /// Whether transactions, envelope, justification and seals are those that the header commits to. Until this
     /// holds nothing may be held against the header's hash.
     fn check_body(&self, block: &Block) -> Result<(), BlockError> {
         let (actual, expected) =
@@ -58,6 +61,10 @@ impl Chain {
         if block.header.extra_data[..] != expected[..] {
             let actual = block.header.extra_data.clone();
             return Err(BlockError::ExtraData { actual, expected });
+        }
+        let (actual, expected) = (seal_root(&block.seals), block.envelope.seal_root);
+        if actual != expected {
+            return Err(BlockError::SealRoot { actual, expected });
         }
         Ok(())
     }
@@ -74,13 +81,16 @@ impl Chain {
         let clerk = self.check_clerk(block)?;
         check_header(&block.header, &parent_header, &self.spec)?;
         let envelope = &block.envelope;
+        check_supervision(&self.supervisors, envelope)?;
         let (draw_seed, signature) = (parent.child_draw_seed, &envelope.clerk_signature);
         self.committee.verify_draw(clerk, envelope.view, draw_seed, signature)?;
         let (committee, verified) = (&self.committee, &mut self.verified);
         check_justification(committee, verified, &parent, envelope.view, &block.justification)?;
+        self.check_seals(block)?;
         let child_draw_seed = self.child_draw_seed(&parent, block.height())?;
         let later_draw_seed = self.later_draw_seed(&parent, block.height(), child_draw_seed)?;
-        Ok(place(block, hash, block.seed(), child_draw_seed, later_draw_seed))
+        let core = core_on(self.committee.domain(), block, parent.seed);
+        Ok(place(block, hash, block.seed(), core, child_draw_seed, later_draw_seed))
     }
 
     fn parent_of(&self, block: &Block) -> Result<(BlockMeta, Header), BlockError> {
@@ -125,9 +135,6 @@ impl Chain {
         let expected = self.committee.domain().seed(parent.seed, &envelope.clerk_signature);
         if block.seed() != expected {
             return Err(BlockError::Seed { actual: block.seed(), expected });
-        }
-        if envelope.seal_root != EMPTY_SEAL_ROOT {
-            return Err(BlockError::SealRoot { actual: envelope.seal_root, expected: EMPTY_SEAL_ROOT });
         }
         Ok(())
     }

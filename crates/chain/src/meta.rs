@@ -12,6 +12,7 @@ pub(crate) fn place(
     block: &Block,
     hash: B256,
     seed: B256,
+    core: B256,
     child_draw_seed: B256,
     later_draw_seed: B256,
 ) -> BlockMeta {
@@ -24,6 +25,7 @@ pub(crate) fn place(
         view: envelope.view,
         parent_view: envelope.parent_view,
         seed,
+        core,
         child_draw_seed,
         later_draw_seed,
         timestamp_ms: envelope.timestamp_ms,

@@ -1,6 +1,7 @@
 //! The unfinalised blocks, by hash, all descending from the finalised tip; and the hashes of invalid ones.
 
 use crate::bounded::BoundedMap;
+use crate::seals::Link;
 use crate::{BlockError, BlockMeta, Layer};
 use alloy_primitives::B256;
 use alloy_rlp::Encodable;
@@ -22,6 +23,7 @@ const MAX_INVALID_BLOCKS: usize = 4_096;
 pub(crate) struct Node {
     pub(crate) meta: BlockMeta,
     pub(crate) block: Arc<Block>,
+    pub(crate) link: Arc<Link>,
     /// Bytes of the block's encoding.
     bytes: usize,
     /// There once it is executed.
@@ -62,9 +64,9 @@ impl Tree {
         Ok(())
     }
 
-    pub(crate) fn insert(&mut self, meta: BlockMeta, block: Arc<Block>) {
+    pub(crate) fn insert(&mut self, meta: BlockMeta, block: Arc<Block>, link: Arc<Link>) {
         let bytes = block.length();
-        if self.nodes.insert(meta.hash, Node { meta, block, bytes, layer: None }).is_none() {
+        if self.nodes.insert(meta.hash, Node { meta, block, link, bytes, layer: None }).is_none() {
             self.bytes += bytes;
         }
     }

@@ -1,14 +1,16 @@
 //! An immutable picture of the chain for RPC: shared between threads, and never in the way of the next block.
 
 use crate::chain::Tip;
+use crate::seals::BlockSeals;
 use crate::{BlockMeta, Chain, ChainError, Layer, LayeredState, PoolContent};
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Header, ReceiptEnvelope};
 use alloy_primitives::{Address, B256};
 use btn_execution::{ChainSpec, SignedTransaction};
 use btn_storage::{StoreError, StoreReader};
-use btn_types::limits::MAX_UNFINALIZED_HEIGHTS;
-use btn_types::{Block, Certificate, Genesis, Height, StateError, StateReader};
+use btn_types::limits::{MAX_SEAL_AGE_HEIGHTS, MAX_UNFINALIZED_HEIGHTS};
+use btn_types::{Block, Certificate, Genesis, Height, NodeId, Seal, StateError, StateReader};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -99,6 +101,9 @@ pub struct ChainView {
     genesis: Arc<Genesis>,
     spec: ChainSpec,
     tip: Tip,
+    third_state: (Height, B256),
+    /// Seals counted for the blocks of the window and for the pending ones.
+    seals: BTreeMap<B256, (Height, BlockSeals)>,
     /// Finalised, perhaps not stored when the view was made; oldest first.
     flushing: Vec<Arc<Layer>>,
     /// Unfinalised, up to the head; oldest first.
@@ -119,10 +124,15 @@ impl Chain {
     /// The store failed.
     pub fn view(&self, head: B256) -> Result<Arc<ChainView>, ChainError> {
         let path = self.tree.path(head);
+        let pending = path.iter().map(|node| (node.meta.height, node.meta.hash));
+        let sealable = self.window.newest_first().map(|link| (link.height, link.hash)).chain(pending);
+        let sealed = |(height, hash)| Some((hash, (height, Arc::clone(self.seals.of(hash)?))));
         Ok(Arc::new(ChainView {
             genesis: Arc::clone(&self.genesis),
             spec: self.spec,
             tip: self.tip.clone(),
+            third_state: self.third_state(),
+            seals: sealable.filter_map(sealed).collect(),
             flushing: self.flushing.iter().map(Arc::clone).collect(),
             pending: path.iter().map_while(|node| node.layer.clone()).collect(),
             stored: self.reader.snapshot()?,
@@ -149,6 +159,63 @@ impl ChainView {
     #[must_use]
     pub const fn tip(&self) -> &BlockMeta {
         &self.tip.meta
+    }
+
+    /// The newest block in the third state (`finalized`); where nobody supervises, the tip.
+    #[must_use]
+    pub const fn third_state(&self) -> (Height, B256) {
+        self.third_state
+    }
+
+    /// The newest block in the third state as a block.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn third_block(&self) -> Result<Option<KnownBlock>, ViewError> {
+        self.block(self.third_state.0)
+    }
+
+    /// Seals of the final block at a height, ascending by supervisor: those counted here, those that the next
+    /// [`MAX_SEAL_AGE_HEIGHTS`] final blocks include, and those stored as proof of the third state.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn seals(&self, height: Height) -> Result<Vec<Seal>, ViewError> {
+        let Some(header) = self.header(height)? else { return Ok(Vec::new()) };
+        let hash = header.hash_slow();
+        let mut seals: BTreeMap<NodeId, Seal> = (self.reader.seals(height)?.into_iter())
+            .filter(|seal| seal.block_hash == hash)
+            .map(|seal| (seal.supervisor, seal))
+            .collect();
+        seals.extend(self.counted(hash).map(|seal| (seal.supervisor, seal.clone())));
+        let last = height.0.saturating_add(MAX_SEAL_AGE_HEIGHTS);
+        // In the window every included seal is counted.
+        if last <= self.tip.meta.height.0 {
+            for height in (height.0 + 1..=last).map(Height) {
+                let Some(known) = self.block(height)? else { break };
+                let of_block = known.block.seals.iter().filter(|seal| seal.block_hash == hash);
+                seals.extend(of_block.map(|seal| (seal.supervisor, seal.clone())));
+            }
+        }
+        Ok(seals.into_values().collect())
+    }
+
+    /// Seals of the pending block with this hash, or of one of the newest final ones, ascending by supervisor.
+    pub fn counted(&self, hash: B256) -> impl Iterator<Item = &Seal> {
+        self.seals.get(&hash).into_iter().flat_map(|(_, seals)| seals.values())
+    }
+
+    /// The highest block, of the newest final and the pending ones, that each supervisor is known to have sealed.
+    #[must_use]
+    pub fn last_sealed(&self) -> BTreeMap<NodeId, Height> {
+        let mut last = BTreeMap::new();
+        for (height, seals) in self.seals.values() {
+            for supervisor in seals.keys() {
+                let highest = last.entry(*supervisor).or_insert(*height);
+                *highest = (*highest).max(*height);
+            }
+        }
+        last
     }
 
     /// The pending head: the newest notarized block, or the tip where there is none above it.

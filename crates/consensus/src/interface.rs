@@ -91,6 +91,7 @@ pub enum Effect {
 
 /// Outcome of showing a body to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "returned and matched at once, never kept in numbers")]
 pub enum Insertion {
     /// Its place and everything that needs no execution is right, its justification's certificates verify.
     Inserted(BlockMeta),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 /// How far a proposal has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a few proposals per view, nearly all of them inserted")]
 pub(crate) enum Standing {
     /// Its parent's body is missing.
     Orphan,

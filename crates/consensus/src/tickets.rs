@@ -3,12 +3,15 @@
 
 use alloy_primitives::{B256, Bytes};
 use btn_crypto::{Committee, Draw};
-use btn_types::limits::TICKET_HORIZON;
+use btn_types::limits::{MAX_CANDIDATES, TICKET_HORIZON};
 use btn_types::{MemberIndex, Ticket, View};
 use std::collections::BTreeMap;
 
 /// How many of the best tickets of others ride on a message, per view and seed (C6.2).
 const PASSED_ON: usize = 4;
+
+/// How many of the best tickets of a view are shown to users.
+const SHOWN_PER_VIEW: usize = MAX_CANDIDATES / (TICKET_HORIZON as usize + 1);
 
 /// Verified tickets by view, draw seed and member.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +69,20 @@ impl TicketBook {
             shown.extend(chosen.map(|(_, (_, ticket))| ticket.clone()));
         }
         shown.truncate(btn_types::limits::MAX_TICKETS);
+        shown
+    }
+
+    /// What users are shown while in `current`: by view, the best of each first, each view its share.
+    pub(crate) fn candidates(&self, current: View) -> Vec<Ticket> {
+        let mut shown = Vec::new();
+        for ahead in 0..=TICKET_HORIZON {
+            let view = View(current.0.saturating_add(ahead));
+            let of_view = self.0.range((view, B256::ZERO)..=(view, B256::repeat_byte(0xff)));
+            let mut known: Vec<_> = of_view.flat_map(|(_, tickets)| tickets.values()).collect();
+            known.sort_unstable_by_key(|(draw, ticket)| (*draw, ticket.member));
+            known.truncate(SHOWN_PER_VIEW);
+            shown.extend(known.into_iter().map(|(_, ticket)| ticket.clone()));
+        }
         shown
     }
 

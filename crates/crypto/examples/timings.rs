@@ -1,10 +1,13 @@
 //! Measures what this crate costs on this machine: `cargo run --release -p btn-crypto --example timings`.
 
 use btn_crypto::{
-    KeyFile, LotteryKeySize, LotteryPrivateKey, ScryptCost, VotePrivateKey, VotePublicKey, aggregate_votes,
-    check_modulus, prove_permutation, verify_aggregate_vote, verify_permutation,
+    KeyFile, LotteryKeySize, LotteryPrivateKey, ScryptCost, SupervisorKeys, SupervisorPublicKeys,
+    Supervisors, VotePrivateKey, VotePublicKey, aggregate_votes, check_modulus, check_supervisor_record,
+    prove_permutation, seal_root, verify_aggregate_vote, verify_permutation,
 };
-use btn_types::{B256, NodeId, sha256};
+use btn_types::genesis::{BaseFeeParameters, ConsensusParameters};
+use btn_types::{Address, B256, Genesis, NodeId, encode, sha256};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
@@ -28,6 +31,46 @@ fn lottery(size: LotteryKeySize) -> Result<(), Box<dyn Error>> {
     measure(&format!("RSA-{bits} modulus check"), 20, || check_modulus(key.public()));
     measure(&format!("RSA-{bits} permutation proof, make"), 3, || prove_permutation(&key));
     measure(&format!("RSA-{bits} permutation proof, verify"), 3, || verify_permutation(key.public(), &proof));
+    Ok(())
+}
+
+/// What a node pays per supervisor when it reads a genesis for the first time and ever after, and per seal.
+fn supervisors() -> Result<(), Box<dyn Error>> {
+    let (count, core, block_hash) = (16u8, sha256(b"core"), sha256(b"block"));
+    let keys = (0..count)
+        .map(|_| {
+            LotteryPrivateKey::generate(LotteryKeySize::Bits2048).map(|lottery| SupervisorKeys { lottery })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let records = keys
+        .iter()
+        .zip(0..)
+        .map(|(keys, number)| keys.record(B256::with_last_byte(number), Address::with_last_byte(number)));
+    let genesis = Genesis {
+        chain_id: 1,
+        timestamp_ms: 0,
+        gas_limit: 30_000_000,
+        base_fee: BaseFeeParameters::DEVNET,
+        consensus: ConsensusParameters::DEVNET,
+        alloc: BTreeMap::new(),
+        nodes: Vec::new(),
+        supervisors: records.collect::<Result<Vec<_>, _>>()?,
+    };
+    println!("{} processors", std::thread::available_parallelism()?);
+    measure("supervisor record, check", 3, || check_supervisor_record(&genesis.supervisors[0]));
+    measure("16 supervisors from genesis", 1, || SupervisorPublicKeys::from_genesis(&genesis));
+    measure("16 supervisors from checked genesis", 10, || {
+        SupervisorPublicKeys::from_checked_genesis(&genesis)
+    });
+    let verifier = SupervisorPublicKeys::from_checked_genesis(&genesis)?;
+    let supervisors = Supervisors::from_genesis(&genesis, core, verifier);
+    let id = keys[0].lottery.public().node_id();
+    let seal = supervisors.seal(id, &keys[0], core, block_hash)?.ok_or("not drawn")?;
+    println!("a seal is {} bytes", encode(&seal).len());
+    measure("seal, make", 100, || supervisors.seal(id, &keys[0], core, block_hash));
+    measure("seal, verify", 1_000, || supervisors.verify(&seal));
+    let block = vec![seal; 256];
+    measure("seal root of 256 seals", 100, || seal_root(&block));
     Ok(())
 }
 
@@ -67,6 +110,7 @@ fn key_files() -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     lottery(LotteryKeySize::Bits2048)?;
     lottery(LotteryKeySize::Bits3072)?;
+    supervisors()?;
     votes()?;
     key_files()
 }

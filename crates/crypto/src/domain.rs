@@ -15,6 +15,10 @@ pub enum Tag {
     Seed,
     /// What level-2 seals draw on.
     Core,
+    /// Seal lottery (C8).
+    Seal,
+    /// A supervisor's word for one block (C8).
+    SealSignature,
     /// Proposal digest.
     Proposal,
     /// Notarize vote.
@@ -41,6 +45,8 @@ impl Tag {
             Self::Clerk => "clerk",
             Self::Seed => "seed",
             Self::Core => "core",
+            Self::Seal => "seal",
+            Self::SealSignature => "sealsig",
             Self::Proposal => "prop",
             Self::Notarize => "notarize",
             Self::Nullify => "nullify",
@@ -69,6 +75,11 @@ impl Preimage {
     }
 
     fn number(mut self, value: u64) -> Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn short(mut self, value: u32) -> Self {
         self.0.extend_from_slice(&value.to_be_bytes());
         self
     }
@@ -152,6 +163,18 @@ impl Domain {
             .finish()
     }
 
+    /// `M_seal`: what a supervisor's draw for a block signs (C3).
+    #[must_use]
+    pub fn seal(&self, core: B256) -> B256 {
+        self.preimage(Tag::Seal).digest(core).finish()
+    }
+
+    /// What a supervisor signs to stand behind one block (C5 `Seal`).
+    #[must_use]
+    pub fn seal_signature(&self, core: B256, block_hash: B256) -> B256 {
+        self.preimage(Tag::SealSignature).digest(core).digest(block_hash).finish()
+    }
+
     /// Proposal digest: `D("prop", e, v, parent_view, block_hash)` (C5).
     #[must_use]
     pub fn proposal(&self, epoch: Epoch, view: View, parent_view: View, block_hash: B256) -> B256 {
@@ -182,8 +205,9 @@ impl Domain {
     }
 
     /// The header's `extra_data`: `D("envelope", e, v, parent_view, clerk, σ_clerk, timestamp_ms,
-    /// justification, seal root)`. The justification (parent certificate and nullifications, canonical
-    /// encoding) is committed whole, so that no relay can strip or swap a Nullification (ADR 003).
+    /// justification, seal root, supervisors' root, S)`, S as u32. The justification (parent certificate and
+    /// nullifications, canonical encoding) is committed whole, so that no relay can strip or swap a Nullification
+    /// (ADR 003).
     #[must_use]
     pub fn envelope(&self, envelope: &Envelope, justification: &Justification) -> B256 {
         self.preimage(Tag::Envelope)
@@ -195,6 +219,8 @@ impl Domain {
             .number(envelope.timestamp_ms)
             .variable(&encode(justification))
             .digest(envelope.seal_root)
+            .digest(envelope.supervisors_root)
+            .short(envelope.supervisors)
             .finish()
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Callers that must stay pure (consensus, engine) see only [`Signer`], [`Verifier`] and [`Committee`].
 
+pub mod checks;
 mod committee;
 mod domain;
 mod keystore;
@@ -12,6 +13,8 @@ pub mod paper;
 mod permutation;
 mod registry;
 mod signer;
+mod supervisors;
+mod tree;
 #[cfg(test)]
 mod vectors;
 mod votes;
@@ -26,8 +29,13 @@ pub use network_key::{NetworkKey, NetworkKeyError};
 pub use permutation::{
     PERMUTATION_ROOTS, PermutationError, check_modulus, prove_permutation, verify_permutation,
 };
-pub use registry::{CommitteeKeys, MemberKeys, RegistryError, check_node_record};
+pub use registry::{
+    CommitteeKeys, MemberKeys, RegistryError, SupervisorKeys, SupervisorPublicKeys, check_node_record,
+    check_supervisor_record,
+};
 pub use signer::{SignError, Signer, Verifier};
+pub use supervisors::{SealError, SealSigner, SealVerifier, Supervisors, seal_root, supervisors_commitment};
+pub use tree::{audit_path, tree_hash, verify_audit_path};
 pub use votes::{
     POSSESSION_CIPHERSUITE, VOTE_CIPHERSUITE, VoteKeyError, VotePrivateKey, VotePublicKey, aggregate_votes,
     verify_aggregate_vote,

@@ -2,12 +2,11 @@
 //! all members at once, custodians and best clerks among them; nobody passes it on, so a transaction is
 //! recorded within two levels. What is not final after three blocks is sent again.
 
+use crate::coalesce::Coalesced;
+use btn_chain::SignedTransaction;
 use btn_types::limits::MAX_FORWARDED_TRANSACTIONS;
 use btn_types::{Bytes, Height, Message};
 use std::sync::Arc;
-
-/// Transactions submitted in a row travel together: one message at most this often. The first goes at once.
-const FORWARD_INTERVAL_MS: u64 = 10;
 
 /// Bytes of one message, about; well below a frame's limit.
 const MAX_FORWARDED_BYTES: usize = 4 * 1024 * 1024;
@@ -15,11 +14,10 @@ const MAX_FORWARDED_BYTES: usize = 4 * 1024 * 1024;
 /// Finalised blocks without inclusion after which a transaction is sent again (C10).
 pub(crate) const RESEND_AFTER_BLOCKS: u64 = 3;
 
-/// Accepted transactions not yet sent on.
+/// Accepted transactions not yet sent on. Those submitted in a row travel together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
-    waiting: Vec<Bytes>,
-    sent_at_ms: Option<u64>,
+    waiting: Coalesced<Bytes>,
     resent_at: Height,
 }
 
@@ -31,18 +29,12 @@ impl Outbox {
 
     /// What is to be sent now.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<Arc<Message>> {
-        if self.waiting.is_empty() || self.due_at_ms().is_some_and(|due_ms| now_ms < due_ms) {
-            return Vec::new();
-        }
-        self.sent_at_ms = Some(now_ms);
-        let waiting = std::mem::take(&mut self.waiting);
-        in_messages(waiting)
+        in_messages(self.waiting.take_due(now_ms))
     }
 
     /// When the next message is due; `None` where nothing waits or it may go at once.
     pub(crate) fn due_at_ms(&self) -> Option<u64> {
-        let sent_at_ms = self.sent_at_ms.filter(|_| !self.waiting.is_empty())?;
-        Some(sent_at_ms.saturating_add(FORWARD_INTERVAL_MS))
+        self.waiting.due_at_ms()
     }
 
     /// Whether three blocks have passed since the last resend.
@@ -53,6 +45,12 @@ impl Outbox {
         }
         is_due
     }
+}
+
+/// EIP-2718 bytes of a transaction.
+pub(crate) fn encoded(transaction: &SignedTransaction) -> Bytes {
+    use alloy_eips::Encodable2718;
+    transaction.inner().encoded_2718().into()
 }
 
 /// Cuts transactions into messages that no bound refuses.

@@ -2,7 +2,8 @@
 
 use btn_chain::{PoolError, SignedTransaction};
 use btn_storage::FinalizedBatch;
-use btn_types::{B256, Height, JournalRecord, MemberIndex, Message, Round, View};
+use btn_types::supervision::Announcement;
+use btn_types::{B256, Block, Height, JournalRecord, MemberIndex, Message, Round, Seal, View};
 use std::sync::Arc;
 
 /// The runner's name for a submission, given back with its outcome.
@@ -22,6 +23,9 @@ pub enum Input {
         /// What.
         message: Message,
     },
+    /// A supervisor sent these seals by its link, at most
+    /// [`MAX_SEALS_PER_MESSAGE`](btn_types::limits::MAX_SEALS_PER_MESSAGE) (C8).
+    Seals(Vec<Seal>),
     /// A user submits a transaction here, its sender recovered.
     Submit {
         /// Given back in [`Effect::Submitted`].
@@ -37,8 +41,15 @@ pub enum Input {
 pub enum Effect {
     /// Append these records in one group and sync (C6).
     Journal(Vec<JournalRecord>),
-    /// Store finalised blocks in one durable transaction.
+    /// Store finalised blocks, and the third state where it moves, in one durable transaction.
     Commit(FinalizedBatch),
+    /// Tell all linked supervisors, and keep it in the [`Feed`](crate::Feed) for those who ask.
+    Announce {
+        /// What.
+        announcement: Announcement,
+        /// The block, where it is announced for the first time.
+        block: Option<Arc<Block>>,
+    },
     /// Send to one member.
     Send {
         /// To whom.
@@ -79,6 +90,8 @@ pub struct EngineStatus {
     pub height: Height,
     /// Its hash.
     pub hash: B256,
+    /// Height of the newest block in the third state (C5).
+    pub third_height: Height,
     /// The highest certified block whose body is here: what `pending` shows.
     pub head: B256,
     /// Whether blocks known to be final are still missing here.

@@ -1,16 +1,19 @@
 //! The engine of a level-1 node.
 
+mod hear;
+
+use crate::announce::Announcer;
 use crate::blocks::{ChainBlocks, ChainPlaces};
-use crate::forward::{Outbox, RESEND_AFTER_BLOCKS};
-use crate::interface::{Effect, EngineStatus, Input, SubmissionId};
+use crate::forward::{Outbox, RESEND_AFTER_BLOCKS, encoded};
+use crate::interface::{Effect, EngineStatus, Input};
+use crate::seals::SealOutbox;
+use crate::summary::summary;
 use crate::sync::{AnswerBudget, RangeSync};
-use alloy_primitives::keccak256;
-use btn_chain::{Chain, ChainError, PoolError, SignedTransaction, recover};
+use btn_chain::{Chain, recover};
 use btn_consensus::{Consensus, Identity, Input as ConsensusInput, Parameters};
-use btn_types::{
-    B256, Block, BlockMeta, BlockRange, Bytes, Certificate, FetchRequest, JournalRecord, MemberIndex,
-    Message, Now, VoteKind,
-};
+use btn_storage::FinalizedBatch;
+use btn_types::supervision::StatusSummary;
+use btn_types::{B256, Certificate, FetchRequest, JournalRecord, Message, Now, Ticket};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -20,8 +23,11 @@ pub struct MasterEngine {
     chain: Chain,
     sync: RangeSync,
     outbox: Outbox,
+    seals: SealOutbox,
+    announcer: Announcer,
     answers: AnswerBudget,
     delta_ms: u64,
+    refused_seals: u64,
     halted: bool,
 }
 
@@ -52,9 +58,18 @@ impl MasterEngine {
             }
         }
         let consensus = Consensus::new(committee, identity, parameters, tip_finalization, records);
-        let sync = RangeSync::default();
-        let answers = AnswerBudget::default();
-        Self { consensus, chain, sync, outbox, answers, delta_ms: parameters.delta_ms, halted: false }
+        Self {
+            consensus,
+            chain,
+            sync: RangeSync::default(),
+            outbox,
+            seals: SealOutbox::default(),
+            announcer: Announcer::new(records),
+            answers: AnswerBudget::default(),
+            delta_ms: parameters.delta_ms,
+            refused_seals: 0,
+            halted: false,
+        }
     }
 
     /// Where we stand.
@@ -69,9 +84,29 @@ impl MasterEngine {
             votes: consensus.votes && !self.halted,
             height: tip.height,
             hash: tip.hash,
+            third_height: self.chain.third_state().0,
             head: self.consensus.head(&ChainPlaces(&self.chain)).hash,
             syncing: self.sync.is_behind(tip.view),
         }
+    }
+
+    /// Where we stand, as supervisors ask it.
+    #[must_use]
+    pub fn summary(&self) -> StatusSummary {
+        summary(&self.chain, self.consensus.status().view)
+    }
+
+    /// Tickets known for the current view and the next two, best first within each view: whom a user may submit
+    /// to.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Ticket> {
+        self.consensus.candidates()
+    }
+
+    /// Seals refused since the start, from supervisors and masters (a metric).
+    #[must_use]
+    pub const fn refused_seals(&self) -> u64 {
+        self.refused_seals
     }
 
     /// The chain, to read.
@@ -96,6 +131,7 @@ impl MasterEngine {
         let mut step = Step { engine: self, now, output: Output::default() };
         step.handle(input);
         step.follow_up();
+        step.advance_third_state();
         step.finish()
     }
 }
@@ -104,7 +140,7 @@ impl MasterEngine {
 #[derive(Default)]
 struct Output {
     records: Vec<JournalRecord>,
-    commits: Vec<btn_storage::FinalizedBatch>,
+    commits: Vec<FinalizedBatch>,
     rest: Vec<Effect>,
     wake_at_ms: Option<u64>,
     /// Whether consensus was called: its next wake-up is known only then.
@@ -127,27 +163,9 @@ impl Step<'_> {
                 self.tell_consensus(ConsensusInput::PeerConnected(member));
             }
             Input::Message { from, message } => self.on_message(from, message),
+            Input::Seals(seals) => self.on_seals(seals, true),
             Input::Submit { id, transaction } => self.on_submit(id, *transaction),
         }
-    }
-
-    fn on_message(&mut self, from: MemberIndex, message: Message) {
-        let input = match message {
-            Message::Proposal(message) => ConsensusInput::Proposal { from, message },
-            Message::Vote(message) => ConsensusInput::Vote { from, message },
-            Message::Certificate(message) => {
-                let certificates = vec![message.certificate];
-                ConsensusInput::Certificates { from, certificates, tickets: message.tickets }
-            }
-            Message::Certificates(certificates) => {
-                ConsensusInput::Certificates { from, certificates, tickets: Vec::new() }
-            }
-            Message::Candidacy(tickets) => ConsensusInput::Candidacy { from, tickets },
-            Message::Fetch(request) => return self.on_fetch(from, request),
-            Message::Range(range) => return self.on_range(from, *range),
-            Message::Transactions(transactions) => return self.on_transactions(&transactions),
-        };
-        self.tell_consensus(input);
     }
 
     /// Passes an input to consensus and carries out what is the engine's.
@@ -158,11 +176,19 @@ impl Step<'_> {
             if self.output.halt.is_some() {
                 return;
             }
-            let mut blocks = ChainBlocks(&mut self.engine.chain);
-            for effect in self.engine.consensus.step(self.now, input, &mut blocks) {
+            let mut blocks = ChainBlocks::new(&mut self.engine.chain);
+            let effects = self.engine.consensus.step(self.now, input, &mut blocks);
+            for (meta, block) in blocks.into_inserted() {
+                let digest = self.engine.consensus.committee().domain().digest_of(&meta);
+                self.engine.announcer.proposed(digest, &meta, block);
+            }
+            for effect in effects {
                 use btn_consensus::Effect as From;
                 match effect {
-                    From::Journal(records) => self.output.records.extend(records),
+                    From::Journal(records) => {
+                        self.engine.announcer.certified(&records);
+                        self.output.records.extend(records);
+                    }
                     From::Finalized { certificate, block_hash } => {
                         if self.commit(certificate, block_hash) {
                             inputs.push_back(ConsensusInput::BlocksKnown);
@@ -199,130 +225,6 @@ impl Step<'_> {
         }
     }
 
-    /// Answers cost a question's sender nothing, so each peer has a budget; what is over it is not answered.
-    fn on_fetch(&mut self, from: MemberIndex, request: FetchRequest) {
-        let now_ms = self.now.monotonic_ms;
-        if !self.engine.answers.may_ask(from, now_ms) {
-            return;
-        }
-        let FetchRequest::Range { from: height } = request else {
-            self.tell_consensus(ConsensusInput::Fetch { from, request });
-            let sent = self.output.rest.iter().filter_map(|effect| match effect {
-                Effect::Send { to, message } if *to == from => Some(alloy_rlp::Encodable::length(&**message)),
-                _ => None,
-            });
-            self.engine.answers.charge(from, sent.sum(), now_ms);
-            return;
-        };
-        match self.engine.chain.range(height) {
-            Ok(Some(range)) => {
-                let message = Message::Range(Box::new(range));
-                self.engine.answers.charge(from, alloy_rlp::Encodable::length(&message), now_ms);
-                self.output.rest.push(Effect::Send { to: from, message: Arc::new(message) });
-            }
-            Ok(None) => {}
-            // A damaged old block is no reason to stop voting; whoever asks gets no answer.
-            Err(error) => tracing::error!(%error, %height, "blocks could not be read for a peer"),
-        }
-    }
-
-    /// Finalised blocks from a peer: worth nothing until the Finalization at their end is verified.
-    fn on_range(&mut self, from: MemberIndex, range: BlockRange) {
-        if !self.engine.sync.is_answer_from(from) {
-            return;
-        }
-        match self.import(range) {
-            Ok(Some(finalization)) => {
-                let certificates = vec![finalization];
-                self.tell_consensus(ConsensusInput::Certificates { from, certificates, tickets: Vec::new() });
-                self.tell_consensus(ConsensusInput::BlocksKnown);
-            }
-            Ok(None) => self.tell_consensus(ConsensusInput::BlocksKnown),
-            // The next member is asked when this one's time is up, so that nobody makes us ask in a circle.
-            Err(reason) => tracing::warn!(%from, %reason, "range of blocks refused"),
-        }
-    }
-
-    /// Takes a range in. Gives the Finalization at its end, if it has one and was of use.
-    fn import(&mut self, range: BlockRange) -> Result<Option<Certificate>, String> {
-        let BlockRange { blocks, finalization } = range;
-        let chain = &mut self.engine.chain;
-        let last = blocks.last().ok_or("it is empty")?;
-        let (last, hash) = (last.height(), last.hash());
-        if last <= chain.finalized().height {
-            return Ok(None);
-        }
-        if let Some(finalization) = &finalization {
-            check_end(chain, &blocks, finalization)?;
-            chain.remember_verified(finalization);
-        }
-        let blocks = linked_above(chain.finalized(), blocks)?;
-        if let Some(fork) = fork_of(chain.finalized(), &blocks)
-            && finalization.is_some()
-        {
-            self.output.halt = Some(fork);
-            return Ok(None);
-        }
-        for block in blocks {
-            let height = block.height();
-            match chain.insert(block) {
-                Ok(_) => {}
-                // Linked by hash to what the committee finalised, and invalid here: nothing is safe any more.
-                Err(error) if error.is_permanent() && finalization.is_some() => {
-                    self.output.halt = Some(format!("final block {height} is invalid here: {error}"));
-                    return Ok(None);
-                }
-                Err(error) => return Err(format!("block {height}: {error}")),
-            }
-        }
-        let Some(finalization) = finalization else {
-            self.engine.sync.reached(last);
-            return Ok(None);
-        };
-        match chain.finalize(hash, finalization.clone()) {
-            Ok(batch) => self.output.commits.extend(batch),
-            Err(error @ ChainError::InvalidFinalized { .. }) => self.output.halt = Some(error.to_string()),
-            Err(error) => return Err(error.to_string()),
-        }
-        Ok(Some(finalization))
-    }
-
-    fn on_submit(&mut self, id: SubmissionId, transaction: SignedTransaction) {
-        let bytes = encoded(&transaction);
-        let outcome = self.engine.chain.submit(transaction, true);
-        if outcome.is_ok() {
-            // Acknowledged only once it is on disk: a crash must not lose it.
-            self.output.records.push(JournalRecord::Transaction(bytes.clone()));
-            self.engine.outbox.push(bytes);
-        }
-        let is_accepted = outcome.is_ok();
-        self.output.rest.push(Effect::Submitted { id, outcome });
-        if is_accepted {
-            self.tell_consensus(ConsensusInput::TransactionsKnown);
-        }
-    }
-
-    /// Another master's users' transactions: checked like our own, kept, not passed on.
-    fn on_transactions(&mut self, transactions: &[Bytes]) {
-        let mut accepted = 0usize;
-        for bytes in transactions {
-            // The hash is cheap, the signature is not: what is known already costs no recovery.
-            if self.engine.chain.pool().content().get(keccak256(bytes)).is_some() {
-                continue;
-            }
-            let outcome = recover(bytes)
-                .map_err(PoolError::from)
-                .and_then(|transaction| self.engine.chain.submit(transaction, false));
-            match outcome {
-                Ok(_) => accepted += 1,
-                Err(error) => tracing::debug!(%error, "forwarded transaction not kept"),
-            }
-        }
-        if accepted > 0 {
-            self.tell_consensus(ConsensusInput::TransactionsKnown);
-        }
-    }
-
     /// After the input: send on transactions, resend late ones, ask for missing blocks.
     fn follow_up(&mut self) {
         if !self.output.told {
@@ -337,6 +239,8 @@ impl Step<'_> {
             }
         }
         self.output.rest.extend(engine.outbox.take_due(now_ms).into_iter().map(Effect::Broadcast));
+        self.output.rest.extend(engine.seals.take_due(now_ms).into_iter().map(Effect::Broadcast));
+        self.output.rest.extend(engine.announcer.take(tip.view));
         let me = engine.consensus.me();
         let committee = engine.consensus.committee();
         let peers: Vec<_> = committee.indices().filter(|member| Some(*member) != me).collect();
@@ -344,10 +248,22 @@ impl Step<'_> {
             let message = Arc::new(Message::Fetch(FetchRequest::Range { from }));
             self.output.rest.push(Effect::Send { to, message });
         }
-        let due_ms = [engine.outbox.due_at_ms(), engine.sync.due_at_ms()];
+        let due_ms = [engine.outbox.due_at_ms(), engine.seals.due_at_ms(), engine.sync.due_at_ms()];
         for due_ms in due_ms.into_iter().flatten() {
             let due_ms = due_ms.max(now_ms.saturating_add(1));
             self.output.wake_at_ms = Some(self.output.wake_at_ms.map_or(due_ms, |at_ms| at_ms.min(due_ms)));
+        }
+    }
+
+    /// Seals that make a third state are on disk before anyone is told of it: where it moves, it goes into the last
+    /// commit of the step. Level 1 never waits for it (C8).
+    fn advance_third_state(&mut self) {
+        let Some(sealed) = self.engine.chain.take_third_state() else { return };
+        match self.output.commits.last_mut() {
+            Some(batch) => batch.sealed = Some(sealed),
+            None => {
+                self.output.commits.push(FinalizedBatch { blocks: Vec::new(), sealed: Some(sealed) });
+            }
         }
     }
 
@@ -366,45 +282,4 @@ impl Step<'_> {
         effects.extend(output.wake_at_ms.map(|monotonic_ms| Effect::WakeAt { monotonic_ms }));
         effects
     }
-}
-
-/// Whether the certificate is a valid Finalization of the last block.
-fn check_end(chain: &Chain, blocks: &[Block], finalization: &Certificate) -> Result<(), String> {
-    let last = blocks.last().ok_or("it is empty")?;
-    let (envelope, committee) = (&last.envelope, chain.committee());
-    let digest =
-        committee.domain().proposal(envelope.epoch, envelope.view, envelope.parent_view, last.hash());
-    if finalization.kind != VoteKind::Finalize
-        || digest != finalization.digest
-        || finalization.view != envelope.view
-    {
-        return Err(format!("its Finalization of view {} is not its last block's", finalization.view));
-    }
-    committee.verify_certificate(finalization).map_err(|error| error.to_string())
-}
-
-/// The blocks above the tip, oldest first, after checking that they are linked by hash.
-fn linked_above(tip: &BlockMeta, blocks: Vec<Block>) -> Result<Vec<Arc<Block>>, String> {
-    let linked = blocks.windows(2).all(|pair| {
-        pair[1].header.parent_hash == pair[0].hash() && pair[1].height() == pair[0].height().next()
-    });
-    if !linked {
-        return Err("its blocks are not linked".to_owned());
-    }
-    Ok(blocks.into_iter().filter(|block| block.height() > tip.height).map(Arc::new).collect())
-}
-
-/// Blocks that end in a Finalization and begin on another block at our tip's height: finality has forked, which
-/// more than f members must have signed.
-fn fork_of(tip: &BlockMeta, blocks: &[Arc<Block>]) -> Option<String> {
-    let first = blocks.first().filter(|first| first.height() == tip.height.next())?;
-    let parent = first.header.parent_hash;
-    let (height, hash) = (tip.height, tip.hash);
-    (parent != hash).then(|| format!("two blocks are final at height {height}: {hash} here and {parent}"))
-}
-
-/// EIP-2718 bytes of a transaction.
-fn encoded(transaction: &SignedTransaction) -> Bytes {
-    use alloy_eips::Encodable2718;
-    transaction.inner().encoded_2718().into()
 }

@@ -38,6 +38,8 @@ struct Asked {
     to: MemberIndex,
     from: Height,
     due_at_ms: u64,
+    /// It was answered, and the answer was of no use: nobody is to blame that time runs out.
+    heard: bool,
 }
 
 impl RangeSync {
@@ -86,8 +88,20 @@ impl RangeSync {
         let to = peers.get(self.place % peers.len().max(1)).copied()?;
         let patience = u64::from(self.fruitless.clamp(1, MAX_PATIENCE));
         let due_at_ms = now_ms.saturating_add(timeout_ms.saturating_mul(patience));
-        self.asked = Some(Asked { to, from, due_at_ms });
+        self.asked = Some(Asked { to, from, due_at_ms, heard: false });
         Some((to, from))
+    }
+
+    /// The member that has let its time run out.
+    pub(crate) fn overdue(&self, now_ms: u64) -> Option<MemberIndex> {
+        self.asked.filter(|asked| !asked.heard && now_ms >= asked.due_at_ms).map(|asked| asked.to)
+    }
+
+    /// The open question was answered, whatever the answer was worth.
+    pub(crate) fn heard(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.heard = true;
+        }
     }
 
     /// When the open question has waited long enough.
@@ -139,6 +153,7 @@ mod tests {
             view: View(height),
             parent_view: View(0),
             seed: B256::ZERO,
+            core: B256::ZERO,
             child_draw_seed: B256::ZERO,
             later_draw_seed: B256::ZERO,
             timestamp_ms: 0,

@@ -5,9 +5,9 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use btn_chain::{Chain, genesis_batch, genesis_block};
-use btn_crypto::{Committee, Signer};
+use btn_crypto::{Committee, Signer, Supervisors};
 use btn_engine::{Effect, Identity, Input, MasterEngine, Parameters, SignedTransaction};
-use btn_stand_in::{StandInKeys, StandInVerifier, stand_in_genesis};
+use btn_stand_in::{StandInKeys, StandInSealVerifier, StandInVerifier, stand_in_genesis};
 use btn_storage::{MemoryStore, Store};
 use btn_types::genesis::{ConsensusParameters, GenesisAccount};
 use btn_types::{
@@ -73,10 +73,12 @@ impl Node {
     ) -> MasterEngine {
         let verifier = Arc::new(StandInVerifier::new(SEED, genesis.nodes.len()));
         let committee = Committee::from_genesis(genesis, genesis_block(genesis).hash(), verifier);
+        let seals = Arc::new(StandInSealVerifier::new(SEED, 0));
+        let supervisors = Supervisors::from_genesis(genesis, genesis_block(genesis).hash(), seals);
         let reader = store.reader();
         let tip = reader.tip().unwrap().unwrap();
         let finalization = reader.finalization(tip.height).unwrap();
-        let chain = Chain::new(Arc::clone(genesis), committee, reader).unwrap();
+        let chain = Chain::new(Arc::clone(genesis), committee, supervisors, reader).unwrap();
         let identity =
             Identity::Member { index: member, signer: Box::new(StandInKeys::signer(SEED, member)) };
         let parameters = Parameters::from(&genesis.consensus);

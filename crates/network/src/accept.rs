@@ -7,6 +7,7 @@ use crate::{LinkError, lock, metric_names, tls};
 use btn_types::B256;
 use quinn::{Endpoint, Incoming};
 use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
@@ -40,17 +41,28 @@ impl Strangers {
 
 /// Accepts connections until the endpoint closes.
 pub(crate) async fn run(acceptor: Arc<Acceptor>) {
+    let endpoint = acceptor.endpoint.clone();
+    let busy = || metric_names::handshake_failed("busy");
+    bounded(endpoint, busy, |incoming| greet(Arc::clone(&acceptor), incoming)).await;
+}
+
+/// Accepts connections until the endpoint closes and has each greeted in a task of its own; `busy` hears of those
+/// that are refused because too many handshakes are in progress.
+pub(crate) async fn bounded<F>(endpoint: Endpoint, busy: impl Fn(), greet: impl Fn(Incoming) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut handshakes = JoinSet::new();
-    while let Some(incoming) = acceptor.endpoint.accept().await {
+    while let Some(incoming) = endpoint.accept().await {
         while handshakes.try_join_next().is_some() {}
         if handshakes.len() >= MAX_HANDSHAKES {
-            metric_names::handshake_failed("busy");
+            busy();
             incoming.refuse();
         } else if handshakes.len() >= RETRY_HANDSHAKES && incoming.may_retry() {
             // Fails only where a retry was made already, which `may_retry` rules out.
             let _ = incoming.retry();
         } else {
-            handshakes.spawn(greet(Arc::clone(&acceptor), incoming));
+            handshakes.spawn(greet(incoming));
         }
     }
 }
@@ -74,7 +86,11 @@ async fn greet(acceptor: Arc<Acceptor>, incoming: Incoming) {
         timeout(HANDSHAKE_TIMEOUT, hello).await.unwrap_or(Err(LinkError::HelloTimeout))
     };
     match greeted {
-        Ok(()) => peer.offers.put(connection),
+        Ok(()) => {
+            if let Some(older) = peer.offers.put(connection) {
+                LinkError::Replaced.close(&older);
+            }
+        }
         Err(error) => {
             error.close(&connection);
             peer.refused(&error, Some(address));

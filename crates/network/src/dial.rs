@@ -1,13 +1,14 @@
-//! The dialling side: all addresses of a peer in turn, resolved anew each time, for ever.
+//! The dialling side: all addresses of a peer in turn, resolved anew each time, for ever between masters.
 
 use crate::LinkError;
 use crate::backoff::Backoff;
 use crate::hello::{self, Hello};
 use crate::limits::{HANDSHAKE_TIMEOUT, MAX_RESOLVED, RESOLVE_TIMEOUT};
 use crate::peer::Peer;
-use btn_types::MemberIndex;
+use btn_types::{MemberIndex, NodeId};
 use quinn::{ClientConfig, Connection, Endpoint};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -16,11 +17,26 @@ use tokio::time::timeout;
 /// TLS wants a name; the key is what counts, and the name is not sent.
 const SERVER_NAME: &str = "btn";
 
-/// What dialling needs.
-pub(crate) struct Dialler {
+/// What is said first on a connection just made.
+pub(crate) trait Greeting: Sync {
+    /// What a good greeting leaves behind.
+    type Greeted: Send;
+
+    /// Greets; an error closes the connection.
+    fn greet(&self, connection: &Connection)
+    -> impl Future<Output = Result<Self::Greeted, LinkError>> + Send;
+}
+
+/// The sockets to dial from.
+pub(crate) struct Sockets {
     pub endpoint: Endpoint,
     /// For targets of the address family that `endpoint` cannot reach.
     pub other_family: Option<Endpoint>,
+}
+
+/// What dialling other masters needs.
+pub(crate) struct Dialler {
+    pub sockets: Sockets,
     pub hello: Hello,
     /// For each peer that this node dials: QUIC settings that accept only its key.
     pub configs: BTreeMap<MemberIndex, ClientConfig>,
@@ -46,13 +62,43 @@ impl Dialler {
         }
     }
 
-    /// Tries every address once. The error is the most telling one: a wrong answer before no answer.
     async fn attempt(
         &self,
         peer: &Peer,
         addresses: &[String],
         patience: Duration,
     ) -> Result<Connection, (LinkError, Option<SocketAddr>)> {
+        // `start` made one for every peer that this node dials, and no other is dialled.
+        let Some(config) = self.configs.get(&peer.member) else { return Err((LinkError::NoAddress, None)) };
+        let greeting = MemberGreeting { hello: self.hello, expected: peer.id };
+        let made = self.sockets.attempt(config, addresses, patience, &greeting).await;
+        made.map(|(connection, ())| connection)
+    }
+}
+
+/// Greets the master that is expected at the other end.
+struct MemberGreeting {
+    hello: Hello,
+    expected: NodeId,
+}
+
+impl Greeting for MemberGreeting {
+    type Greeted = ();
+
+    async fn greet(&self, connection: &Connection) -> Result<(), LinkError> {
+        hello::dialler(connection, &self.hello, self.expected).await
+    }
+}
+
+impl Sockets {
+    /// Tries every address once. The error is the most telling one: a wrong answer before no answer.
+    pub(crate) async fn attempt<G: Greeting>(
+        &self,
+        config: &ClientConfig,
+        addresses: &[String],
+        patience: Duration,
+        greeting: &G,
+    ) -> Result<(Connection, G::Greeted), (LinkError, Option<SocketAddr>)> {
         let mut worst = (LinkError::NoAddress, None);
         for address in addresses {
             let targets = match resolve(address).await {
@@ -63,8 +109,8 @@ impl Dialler {
                 }
             };
             for target in targets {
-                match self.dial(peer, target, patience).await {
-                    Ok(connection) => return Ok(connection),
+                match self.dial(config, target, patience, greeting).await {
+                    Ok(made) => return Ok(made),
                     Err(error) => worst = more_telling(worst, (error, Some(target))),
                 }
             }
@@ -80,16 +126,14 @@ impl Dialler {
         }
     }
 
-    async fn dial(
+    async fn dial<G: Greeting>(
         &self,
-        peer: &Peer,
+        config: &ClientConfig,
         target: SocketAddr,
         patience: Duration,
-    ) -> Result<Connection, LinkError> {
+        greeting: &G,
+    ) -> Result<(Connection, G::Greeted), LinkError> {
         let unreachable = |text: String| LinkError::Unreachable { address: target, text };
-        let Some(config) = self.configs.get(&peer.member) else {
-            return Err(unreachable("this node does not dial this peer".into()));
-        };
         let connecting = self
             .endpoint_for(target)
             .connect_with(config.clone(), target, SERVER_NAME)
@@ -99,9 +143,9 @@ impl Dialler {
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(unreachable("no answer (is the node running, is UDP let through?)".into())),
         };
-        let greeted = timeout(HANDSHAKE_TIMEOUT, hello::dialler(&connection, &self.hello, peer.id));
+        let greeted = timeout(HANDSHAKE_TIMEOUT, greeting.greet(&connection));
         match greeted.await.unwrap_or(Err(LinkError::HelloTimeout)) {
-            Ok(()) => Ok(connection),
+            Ok(greeted) => Ok((connection, greeted)),
             Err(error) => {
                 error.close(&connection);
                 Err(error)

@@ -59,6 +59,25 @@ pub enum NetworkError {
         /// The address.
         address: String,
     },
+    /// More supervisors than a genesis may list.
+    #[error("{actual} supervisors are configured, at most {most} are possible")]
+    TooManySupervisors {
+        /// Supervisors configured.
+        actual: usize,
+        /// Most possible.
+        most: usize,
+    },
+    /// A supervisor's identity or network key occurs twice, or is the node's own.
+    #[error("supervisor {0}: its identity or network key occurs twice or is this node's own")]
+    DuplicateSupervisor(NodeId),
+    /// A number of links that is not possible.
+    #[error("`links` is {actual}, from 1 to {most} are possible")]
+    Links {
+        /// Links wanted.
+        actual: usize,
+        /// Most possible.
+        most: usize,
+    },
     /// No peer has this place.
     #[error("no peer is member {0}")]
     UnknownMember(MemberIndex),
@@ -99,9 +118,9 @@ pub enum LinkError {
     #[error("protocol version differs: ours {ours}, theirs {theirs}; run the same release on both nodes")]
     Version {
         /// Ours.
-        ours: u16,
+        ours: u32,
         /// Theirs.
-        theirs: u16,
+        theirs: u32,
     },
     /// Another chain.
     #[error(
@@ -181,6 +200,39 @@ pub enum LinkError {
     /// The connection died.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// What came on a supervisor's link is no frame, or no command.
+    #[error("what came is not a command of this link: {0}")]
+    NoCommand(String),
+    /// A frame was begun and left so.
+    #[error("a frame was begun and not finished within {0} seconds")]
+    FrameUnfinished(u64),
+    /// A command, answer or end where it does not belong.
+    #[error("out of order: {0}")]
+    OutOfOrder(&'static str),
+    /// Calls went on coming though each was refused.
+    #[error("{0} calls in a row were more than this node takes from one supervisor")]
+    TooManyCalls(u32),
+    /// The other side does not read what it asked for.
+    #[error("the other side took nothing of what was sent to it for {0} seconds")]
+    NotTaken(u64),
+    /// The peer connects too often.
+    #[error("too many connections in a short time; the next one is taken in {wait_ms} ms")]
+    TooManyConnections {
+        /// Time to wait.
+        wait_ms: u64,
+    },
+    /// The peer's last link ended with a violation.
+    #[error("the last link broke the protocol; the next one is taken in {wait_ms} ms")]
+    Penalty {
+        /// Time to wait.
+        wait_ms: u64,
+    },
+    /// A link made for single calls is not needed any more.
+    #[error("the call that this link was made for is over")]
+    HungUp,
+    /// This supervisor no longer wants this master.
+    #[error("the supervisor drops this master: {0}")]
+    Dropped(String),
     /// A newer connection of the same peer took over.
     #[error("a newer connection of the same node took over (again and again: two processes use one key?)")]
     Replaced,
@@ -205,6 +257,14 @@ impl LinkError {
             Self::FrameMalformed { .. } => 8,
             Self::WrongClass { .. } => 9,
             Self::UnknownStream(_) | Self::StreamTwice(_) | Self::StreamEnded(_) => 10,
+            Self::NoCommand(_) => 12,
+            Self::FrameUnfinished(_) => 13,
+            Self::OutOfOrder(_) => 14,
+            Self::TooManyCalls(_) => 15,
+            Self::NotTaken(_) => 16,
+            Self::TooManyConnections { .. } | Self::Penalty { .. } => 17,
+            Self::HungUp => 18,
+            Self::Dropped(_) => 19,
             _ => 11,
         })
     }
@@ -220,6 +280,11 @@ impl LinkError {
                 | Self::UnknownStream(_)
                 | Self::StreamTwice(_)
                 | Self::StreamEnded(_)
+                | Self::NoCommand(_)
+                | Self::FrameUnfinished(_)
+                | Self::OutOfOrder(_)
+                | Self::TooManyCalls(_)
+                | Self::NotTaken(_)
         )
     }
 
@@ -233,7 +298,8 @@ impl LinkError {
     pub(crate) const fn end_label(&self) -> &'static str {
         match self {
             Self::Replaced => "replaced",
-            Self::ClosedByPeer { .. } | Self::ShuttingDown => "closed",
+            Self::ClosedByPeer { .. } | Self::ShuttingDown | Self::HungUp => "closed",
+            Self::Dropped(_) => "dropped",
             error if error.is_violation() => "violation",
             _ => "lost",
         }

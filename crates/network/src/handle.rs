@@ -6,7 +6,7 @@ use crate::peer::Peer;
 use crate::{LinkError, NetworkError, frame, lock, metric_names};
 use btn_types::{MemberIndex, Message, NodeId};
 use bytes::Bytes;
-use quinn::Endpoint;
+use quinn::{Connection, Endpoint};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -126,35 +126,44 @@ impl NetworkHandle {
     /// Tells every peer goodbye and waits, within bounds, until the socket is free. What waits in queues is
     /// dropped, and the links' ends may or may not be reported as events. A second call does nothing.
     pub async fn shutdown(&self) {
-        let Some(mut running) = lock(&self.inner.running).take() else { return };
-        self.inner.say_goodbye(&running.endpoint);
-        running.tasks.shutdown().await;
-        let said_goodbye = timeout(SHUTDOWN_WAIT, running.endpoint.wait_idle()).await.is_ok();
-        drop(running.endpoint);
-        let ended = timeout(SHUTDOWN_WAIT, running.transport_ended.recv()).await.is_ok();
-        if !(said_goodbye && ended) {
-            tracing::warn!("the network did not stop within its time; the system will close its socket");
-        }
+        let Some(running) = lock(&self.inner.running).take() else { return };
+        running.say_goodbye(self.inner.connections());
+        running.stop().await;
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(running) = lock(&self.running).take() {
-            self.say_goodbye(&running.endpoint);
+            running.say_goodbye(self.connections());
         }
     }
 }
 
 impl Inner {
+    fn connections(&self) -> impl Iterator<Item = Connection> {
+        self.peers.values().filter_map(|peer| peer.state().connection)
+    }
+}
+
+impl Running {
     /// Closes every connection with a reason. The endpoint goes first, so that nobody dials again. It only
     /// asks the connections' tasks to close later, and links aborted in between would end without a word:
     /// therefore each is closed here as well.
-    fn say_goodbye(&self, endpoint: &Endpoint) {
+    pub(crate) fn say_goodbye(&self, connections: impl Iterator<Item = Connection>) {
         let reason = LinkError::ShuttingDown;
-        endpoint.close(reason.code(), reason.to_string().as_bytes());
-        for connection in self.peers.values().filter_map(|peer| peer.state().connection) {
-            reason.close(&connection);
+        self.endpoint.close(reason.code(), reason.to_string().as_bytes());
+        connections.for_each(|connection| reason.close(&connection));
+    }
+
+    /// Waits, within bounds, until every task has ended and the socket is free.
+    pub(crate) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        let said_goodbye = timeout(SHUTDOWN_WAIT, self.endpoint.wait_idle()).await.is_ok();
+        drop(self.endpoint);
+        let ended = timeout(SHUTDOWN_WAIT, self.transport_ended.recv()).await.is_ok();
+        if !(said_goodbye && ended) {
+            tracing::warn!("the network did not stop within its time; the system will close its socket");
         }
     }
 }
@@ -187,6 +196,6 @@ fn status(peer: &Peer) -> PeerStatus {
 }
 
 /// An IPv4 address as such, also where the socket speaks IPv6 and shows it mapped.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -32,7 +32,7 @@ impl Hello {
         let mut fields = Header::decode_bytes(&mut buffer, true).map_err(malformed)?;
         let version = u16::decode(&mut fields).map_err(malformed)?;
         if version != self.version {
-            return Err(LinkError::Version { ours: self.version, theirs: version });
+            return Err(LinkError::Version { ours: self.version.into(), theirs: version.into() });
         }
         let chain = B256::decode(&mut fields).map_err(malformed)?;
         let node_id = NodeId::decode(&mut fields).map_err(malformed)?;

@@ -1,4 +1,7 @@
-//! Authenticated links between masters: QUIC, one long-lived stream per [`MessageClass`] and direction.
+//! Authenticated links over QUIC: between masters, and between masters and supervisors.
+//!
+//! # Between masters
+//! One long-lived stream per [`MessageClass`] and direction.
 //!
 //! The crate carries [`Message`]s and knows neither chain nor consensus. What goes over the wire is written
 //! down in `docs/wire.md`; every bound is in [`limits`], every metric in [`metric_names`].
@@ -12,6 +15,17 @@
 //!   repeated: the engine resends what still matters.
 //! - **Bounds**: sending never blocks (bounded queues, the oldest goes first); receiving is bounded by count
 //!   and bytes, and a full inbox slows the senders down through QUIC flow control.
+//!
+//! # Between masters and supervisors
+//! A master opens a [`SupervisorPort`], a UDP port of its own; a supervisor starts [`MasterLinks`], which dial out
+//! and listen nowhere. What they say is BtnCmd (`btn-command`): announcements, and remote calls both ways.
+//!
+//! - **Which masters**: a supervisor keeps links to the first few in an order of its own, moves on where one
+//!   cannot be reached, and leaves one that lies or stalls alone for ten minutes, with the reason in log and status.
+//!   It dials any other master for a single call and hangs up when calls cease.
+//! - **Calls** have one answer each, at the latest after ten seconds, and are never repeated here.
+//! - **Bodies** go on a stream of their own, below the commands, at the rate of a budget: they never delay a seal.
+//! - **Whoever breaks the protocol** loses its own link, is logged once, and waits before it may come back.
 //!
 //! [`MessageClass`]: btn_types::MessageClass
 //! [`Message`]: btn_types::Message
@@ -29,10 +43,13 @@ mod hello;
 mod identity;
 pub mod limits;
 mod link;
+mod link_state;
 pub mod metric_names;
+mod offers;
 mod peer;
 mod queue;
 mod start;
+mod supervision;
 mod tls;
 mod transport;
 
@@ -45,6 +62,11 @@ pub use event::{NetworkEvent, NetworkEvents, TryRecvError};
 pub use handle::{NetworkHandle, PeerStatus};
 pub use identity::NetworkIdentity;
 pub use start::Network;
+pub use supervision::{
+    MasterBan, MasterLinkEvent, MasterLinkEvents, MasterLinkStatus, MasterLinks, MasterLinksConfig,
+    MasterLinksHandle, Reply, SupervisorEvent, SupervisorEvents, SupervisorLinkStatus, SupervisorPeer,
+    SupervisorPort, SupervisorPortConfig, SupervisorPortHandle, Traffic,
+};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,11 +1,13 @@
 //! Every bound of the network in one place. Lengths are checked before anything is allocated.
 
+pub mod supervision;
+
 use btn_types::MessageClass;
 use btn_types::limits::{MAX_BLOCK_BYTES, MAX_FRAME_BYTES};
 use std::time::Duration;
 
 /// Version of the wire protocol, compared in the hello.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// TLS application protocol.
 pub const ALPN: &[u8] = b"btn/1";

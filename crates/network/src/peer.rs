@@ -4,14 +4,16 @@ use crate::backoff::Backoff;
 use crate::dial::Dialler;
 use crate::event::{Inbox, NetworkEvent};
 use crate::limits::STABLE_LINK;
+use crate::link_state::LinkState;
+use crate::offers::Offers;
 use crate::queue::Outbound;
 use crate::{LinkError, lock, metric_names};
 use btn_types::{B256, MemberIndex, NodeId};
 use quinn::Connection;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
-use tokio::sync::{Notify, watch};
+use std::time::Instant;
+use tokio::sync::watch;
 
 /// One configured peer.
 pub(crate) struct Peer {
@@ -23,38 +25,13 @@ pub(crate) struct Peer {
     /// Where to dial it. A change wakes a dialler that waits between attempts.
     pub addresses: watch::Sender<Vec<String>>,
     pub outbound: Outbound,
-    pub offers: Offers,
-    state: Mutex<State>,
+    pub offers: Offers<Connection>,
+    state: Mutex<LinkState>,
     changes: watch::Sender<u64>,
-}
-
-/// What operators see, and what was logged already.
-struct State {
-    connection: Option<Connection>,
-    since: SystemTime,
-    last_error: Option<String>,
-    /// The refusal logged last; forgotten when a link stands.
-    logged_refusal: Option<String>,
-    /// The violation logged last; never forgotten, or a misbehaving peer could fill the disk.
-    logged_violation: Option<String>,
-}
-
-/// A copy of a peer's state.
-pub(crate) struct PeerState {
-    pub connection: Option<Connection>,
-    pub since: SystemTime,
-    pub last_error: Option<String>,
 }
 
 impl Peer {
     pub(crate) fn new(config: &crate::PeerConfig, we_dial: bool, changes: watch::Sender<u64>) -> Self {
-        let state = State {
-            connection: None,
-            since: SystemTime::now(),
-            last_error: None,
-            logged_refusal: None,
-            logged_violation: None,
-        };
         Self {
             member: config.member,
             id: config.id,
@@ -63,28 +40,19 @@ impl Peer {
             addresses: watch::Sender::new(config.addresses.clone()),
             outbound: Outbound::new(),
             offers: Offers::default(),
-            state: Mutex::new(state),
+            state: Mutex::default(),
             changes,
         }
     }
 
-    pub(crate) fn state(&self) -> PeerState {
-        let state = lock(&self.state);
-        PeerState {
-            connection: state.connection.clone(),
-            since: state.since,
-            last_error: state.last_error.clone(),
-        }
+    /// A copy of the state.
+    pub(crate) fn state(&self) -> LinkState {
+        lock(&self.state).clone()
     }
 
     /// Notes why no link stands, and logs it unless it is what was logged last.
     pub(crate) fn refused(&self, error: &LinkError, address: Option<SocketAddr>) {
-        let text = error.to_string();
-        let is_news = {
-            let mut state = lock(&self.state);
-            state.last_error = Some(text.clone());
-            state.logged_refusal.replace(text).as_deref() != state.last_error.as_deref()
-        };
+        let is_news = lock(&self.state).refused(error);
         self.changed();
         metric_names::handshake_failed(if error.is_unreachable() { "unreachable" } else { "refused" });
         let (member, id) = (self.member.0, self.id.short());
@@ -97,13 +65,7 @@ impl Peer {
     }
 
     fn connected(&self, connection: &Connection) {
-        {
-            let mut state = lock(&self.state);
-            state.connection = Some(connection.clone());
-            state.since = SystemTime::now();
-            state.last_error = None;
-            state.logged_refusal = None;
-        }
+        lock(&self.state).connected(connection);
         metric_names::connected();
         self.changed();
         let address = connection.remote_address();
@@ -111,12 +73,7 @@ impl Peer {
     }
 
     fn disconnected(&self, error: &LinkError) {
-        let text = error.to_string();
-        let is_news = {
-            let mut state = lock(&self.state);
-            state.last_error = Some(text.clone());
-            !error.is_violation() || state.logged_violation.replace(text.clone()) != Some(text)
-        };
+        let is_news = lock(&self.state).ended(error);
         metric_names::link_ended(error.end_label());
         let (member, id) = (self.member.0, self.id.short());
         match (is_news, error.is_violation()) {
@@ -143,46 +100,9 @@ impl<'a> Standing<'a> {
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
-        {
-            let mut state = lock(&self.0.state);
-            state.connection = None;
-            state.since = SystemTime::now();
-        }
+        lock(&self.0.state).gone();
         metric_names::disconnected();
         self.0.changed();
-    }
-}
-
-/// Accepted connections on their way to the peer's task: only the newest is kept.
-#[derive(Default)]
-pub(crate) struct Offers {
-    newest: Mutex<Option<Connection>>,
-    arrived: Notify,
-}
-
-impl Offers {
-    /// Hands over a connection that passed the hello.
-    pub(crate) fn put(&self, connection: Connection) {
-        if let Some(older) = lock(&self.newest).replace(connection) {
-            LinkError::Replaced.close(&older);
-        }
-        self.arrived.notify_one();
-    }
-
-    async fn take(&self) -> Connection {
-        loop {
-            if let Some(connection) = lock(&self.newest).take() {
-                return connection;
-            }
-            self.arrived.notified().await;
-        }
-    }
-
-    /// Waits until a connection is there, without taking it.
-    pub(crate) async fn wait(&self) {
-        while lock(&self.newest).is_none() {
-            self.arrived.notified().await;
-        }
     }
 }
 

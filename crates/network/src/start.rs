@@ -1,12 +1,13 @@
 //! Puts the pieces together: one socket, one accepting task, one task per peer.
 
 use crate::accept::{self, Acceptor, Strangers};
-use crate::dial::Dialler;
+use crate::dial::{Dialler, Sockets};
 use crate::event::Inbox;
 use crate::handle::Running;
 use crate::hello::Hello;
 use crate::peer::{self, Peer};
-use crate::{NetworkConfig, NetworkError, NetworkEvents, NetworkHandle, metric_names, transport};
+use crate::transport::{self, BETWEEN_MASTERS};
+use crate::{NetworkConfig, NetworkError, NetworkEvents, NetworkHandle, metric_names};
 use btn_types::MemberIndex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,15 +37,20 @@ impl Network {
         let configs = peers
             .values()
             .filter(|peer| peer.we_dial)
-            .map(|peer| Ok((peer.member, transport::client_config(&config.local, peer.network_key)?)))
+            .map(|peer| {
+                let quic = transport::client_config(&config.local, peer.network_key, &BETWEEN_MASTERS)?;
+                Ok((peer.member, quic))
+            })
             .collect::<Result<BTreeMap<_, _>, NetworkError>>()?;
         let keys = peers.values().map(|peer| peer.network_key).collect();
-        let (endpoint, transport_ended) = transport::endpoint(config.listen, &config.local, keys)?;
+        let (endpoint, transport_ended) =
+            transport::endpoint(config.listen, &config.local, keys, &BETWEEN_MASTERS)?;
         let local_address =
             endpoint.local_addr().map_err(|source| NetworkError::Bind { address: config.listen, source })?;
         let hello = Hello::new(config.chain, config.node_id);
         let other_family = transport::other_family(config.listen);
-        let dialler = Dialler { endpoint: endpoint.clone(), other_family, hello, configs };
+        let sockets = Sockets { endpoint: endpoint.clone(), other_family };
+        let dialler = Dialler { sockets, hello, configs };
         let acceptor = Acceptor {
             endpoint: endpoint.clone(),
             hello,

@@ -1,7 +1,6 @@
 //! TLS 1.3 with raw Ed25519 public keys (RFC 7250), pinned both ways: no certificate, no name, no expiry.
 
 use crate::identity::key_of_spki;
-use crate::limits::ALPN;
 use crate::{NetworkError, NetworkIdentity};
 use btn_types::B256;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -167,6 +166,7 @@ fn pins(keys: BTreeSet<B256>, is_client: bool) -> Arc<Pins> {
 pub(crate) fn server_config(
     local: &NetworkIdentity,
     peers: BTreeSet<B256>,
+    alpn: &[u8],
 ) -> Result<quinn::crypto::rustls::QuicServerConfig, NetworkError> {
     let pins = pins(peers, false);
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&pins.provider))
@@ -174,7 +174,7 @@ pub(crate) fn server_config(
         .map_err(tls_error)?
         .with_client_cert_verifier(pins)
         .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(local.certified_key())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.try_into().map_err(tls_error)
@@ -184,6 +184,7 @@ pub(crate) fn server_config(
 pub(crate) fn client_config(
     local: &NetworkIdentity,
     peer: B256,
+    alpn: &[u8],
 ) -> Result<quinn::crypto::rustls::QuicClientConfig, NetworkError> {
     let pins = pins(BTreeSet::from([peer]), true);
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&pins.provider))
@@ -192,7 +193,7 @@ pub(crate) fn client_config(
         .dangerous()
         .with_custom_certificate_verifier(pins)
         .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(local.certified_key())));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![alpn.to_vec()];
     config.enable_sni = false;
     config.resumption = Resumption::disabled();
     config.try_into().map_err(tls_error)

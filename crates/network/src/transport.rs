@@ -1,8 +1,8 @@
 //! The UDP socket and QUIC's settings: windows, timers, restart-proof resets, and a count of running tasks.
 
 use crate::limits::{
-    CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, KEEP_ALIVE, MAX_HANDSHAKES, SEND_WINDOW_BYTES,
-    SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
+    ALPN, CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, INITIAL_ROUND_TRIP, KEEP_ALIVE, MAX_HANDSHAKES,
+    SEND_WINDOW_BYTES, SOCKET_BUFFER_BYTES, STREAM_WINDOW_BYTES,
 };
 use crate::{NetworkError, NetworkIdentity, tls};
 use aws_lc_rs::hmac;
@@ -25,30 +25,65 @@ use tokio::sync::mpsc;
 /// Bytes of a connection identifier.
 const CONNECTION_ID_BYTES: usize = 8;
 
-/// Transport settings of both sides.
-fn transport() -> TransportConfig {
-    let mut transport = TransportConfig::default();
-    let idle_ms = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
-    transport
-        .max_concurrent_uni_streams(VarInt::from_u32(3))
-        .max_concurrent_bidi_streams(VarInt::from_u32(1))
-        .max_idle_timeout(Some(VarInt::from_u32(idle_ms).into()))
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        .initial_rtt(INITIAL_ROUND_TRIP)
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
-        .send_window(SEND_WINDOW_BYTES)
-        .datagram_receive_buffer_size(None);
-    transport
+/// What differs between the kinds of links: one end's application protocol, streams, windows and timers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile {
+    /// TLS application protocol.
+    pub alpn: &'static [u8],
+    /// Unidirectional streams that the other end may open.
+    pub unidirectional_streams: u32,
+    /// Bidirectional streams that the other end may open.
+    pub bidirectional_streams: u32,
+    /// Receive window of one stream in bytes.
+    pub stream_window_bytes: u32,
+    /// Receive window of one connection in bytes.
+    pub connection_window_bytes: u32,
+    /// Most unacknowledged bytes kept per connection.
+    pub send_window_bytes: u64,
+    /// A connection without any packet for this long is dead.
+    pub idle_timeout: Duration,
+    /// A silent connection sends a ping this often.
+    pub keep_alive: Duration,
+}
+
+/// Links between masters.
+pub(crate) const BETWEEN_MASTERS: Profile = Profile {
+    alpn: ALPN,
+    unidirectional_streams: 3,
+    bidirectional_streams: 1,
+    stream_window_bytes: STREAM_WINDOW_BYTES,
+    connection_window_bytes: CONNECTION_WINDOW_BYTES,
+    send_window_bytes: SEND_WINDOW_BYTES,
+    idle_timeout: IDLE_TIMEOUT,
+    keep_alive: KEEP_ALIVE,
+};
+
+impl Profile {
+    fn transport(&self) -> TransportConfig {
+        let mut transport = TransportConfig::default();
+        let idle_ms = u32::try_from(self.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        transport
+            .max_concurrent_uni_streams(VarInt::from_u32(self.unidirectional_streams))
+            .max_concurrent_bidi_streams(VarInt::from_u32(self.bidirectional_streams))
+            .max_idle_timeout(Some(VarInt::from_u32(idle_ms).into()))
+            .keep_alive_interval(Some(self.keep_alive))
+            .initial_rtt(INITIAL_ROUND_TRIP)
+            .stream_receive_window(VarInt::from_u32(self.stream_window_bytes))
+            .receive_window(VarInt::from_u32(self.connection_window_bytes))
+            .send_window(self.send_window_bytes)
+            .datagram_receive_buffer_size(None);
+        transport
+    }
 }
 
 /// QUIC settings for dialling the peer with this key.
 pub(crate) fn client_config(
     local: &NetworkIdentity,
     peer: B256,
+    profile: &Profile,
 ) -> Result<quinn::ClientConfig, NetworkError> {
-    let mut config = quinn::ClientConfig::new(Arc::new(tls::client_config(local, peer)?));
-    config.transport_config(Arc::new(transport()));
+    let mut config = quinn::ClientConfig::new(Arc::new(tls::client_config(local, peer, profile.alpn)?));
+    config.transport_config(Arc::new(profile.transport()));
     Ok(config)
 }
 
@@ -56,10 +91,12 @@ pub(crate) fn client_config(
 fn server_config(
     local: &NetworkIdentity,
     peers: BTreeSet<B256>,
+    profile: &Profile,
 ) -> Result<quinn::ServerConfig, NetworkError> {
-    let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls::server_config(local, peers)?));
+    let tls = tls::server_config(local, peers, profile.alpn)?;
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     config
-        .transport_config(Arc::new(transport()))
+        .transport_config(Arc::new(profile.transport()))
         .max_incoming(MAX_HANDSHAKES)
         .incoming_buffer_size(64 * 1024)
         .incoming_buffer_size_total(4 * 1024 * 1024);
@@ -88,8 +125,9 @@ pub(crate) fn endpoint(
     listen: SocketAddr,
     local: &NetworkIdentity,
     peers: BTreeSet<B256>,
+    profile: &Profile,
 ) -> Result<(Endpoint, mpsc::Receiver<()>), NetworkError> {
-    let server = server_config(local, peers)?;
+    let server = server_config(local, peers, profile)?;
     let socket = bind(listen)?;
     let mut config = EndpointConfig::new(Arc::new(ResetKey::new(local)));
     config.cid_generator(|| Box::new(RandomIds));
@@ -97,6 +135,22 @@ pub(crate) fn endpoint(
     let runtime = Arc::new(CountingRuntime { running });
     let endpoint = Endpoint::new(config, Some(server), socket, runtime)
         .map_err(|source| NetworkError::Bind { address: listen, source })?;
+    Ok((endpoint, ended))
+}
+
+/// An endpoint to dial from only, on any free port. It reaches IPv6 and IPv4, or IPv4 alone where the machine
+/// lacks IPv6. Nothing is accepted. The receiver ends when every task of QUIC has ended.
+pub(crate) fn outbound_endpoint() -> Result<(Endpoint, mpsc::Receiver<()>), NetworkError> {
+    let any_ipv6 = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let any_ipv4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let (socket, address) = match bind(any_ipv6) {
+        Ok(socket) => (socket, any_ipv6),
+        Err(_) => (bind(any_ipv4)?, any_ipv4),
+    };
+    let (running, ended) = mpsc::channel(1);
+    let runtime = Arc::new(CountingRuntime { running });
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, runtime)
+        .map_err(|source| NetworkError::Bind { address, source })?;
     Ok((endpoint, ended))
 }
 

@@ -1,21 +1,25 @@
-//! What RPC sees of the node: the newest picture of the chain, and the way in for transactions.
+//! What RPC sees of the node, of either level: the newest picture of the chain, and the way in for transactions.
 
-use crate::shared::{Shared, Submission};
+mod registry;
+mod status;
+
+pub(crate) use status::Links;
+
+use crate::open::Facts;
+use crate::shared::Shared;
+use crate::submissions::NotSubmitted;
 use alloy_consensus::{Header, ReceiptEnvelope};
 use btn_chain::{
     ChainSpec, ChainView, KnownBlock, PoolError, SignedTransaction, StateTag, TransactionPlace, ViewError,
-    genesis_block,
 };
-use btn_crypto::Committee;
-use btn_network::NetworkHandle;
+use btn_crypto::Supervisors;
 use btn_rpc::{
-    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeStatus, PeerInfo,
-    Readiness, RpcError, StateAt, SyncProgress, TransactionEntry,
+    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, NodeStatus, Readiness, RpcError, StateAt,
+    SupervisorsInfo, TransactionEntry, ViewInfo,
 };
-use btn_types::{Address, B256, Certificate, Epoch, Genesis, Height, NodeId};
+use btn_types::{Address, B256, Certificate, Epoch, Height, NodeId, Seal, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 /// A node is ready while its newest final block is younger than this many idle intervals.
 const READY_IDLE_INTERVALS: u64 = 5;
@@ -25,69 +29,33 @@ pub(crate) struct NodeBackend {
     spec: ChainSpec,
     genesis_hash: B256,
     committee: CommitteeInfo,
+    supervisors: Supervisors,
+    supervisors_info: Arc<SupervisorsInfo>,
     node_id: NodeId,
     ready_within: Duration,
-    network: NetworkHandle,
+    links: Links,
     shared: Arc<Shared>,
 }
 
 impl NodeBackend {
-    pub(crate) fn new(
-        genesis: Arc<Genesis>,
-        committee: &Committee,
-        node_id: NodeId,
-        network: NetworkHandle,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(facts: &Facts, links: Links, shared: Arc<Shared>) -> Self {
+        let Facts { genesis, chain_hash, committee, supervisors, node_id, .. } = facts;
         let idle_ms = genesis.consensus.idle_interval_ms.max(genesis.consensus.delta_ms);
         Self {
-            spec: ChainSpec::from(&*genesis),
-            genesis_hash: genesis_block(&genesis).hash(),
-            committee: describe(&genesis, committee),
-            node_id,
+            spec: ChainSpec::from(&**genesis),
+            genesis_hash: *chain_hash,
+            committee: registry::committee_info(genesis, committee),
+            supervisors: supervisors.clone(),
+            supervisors_info: Arc::new(registry::supervisors_info(genesis, supervisors)),
+            node_id: *node_id,
             ready_within: Duration::from_millis(idle_ms.saturating_mul(READY_IDLE_INTERVALS)),
-            network,
+            links,
             shared,
         }
     }
 
     fn view(&self) -> Arc<ChainView> {
         self.shared.picture().view
-    }
-
-    fn peers(&self) -> Vec<PeerInfo> {
-        let peers = self.network.peers().into_iter();
-        peers
-            .map(|peer| PeerInfo {
-                member: peer.member,
-                id: peer.id,
-                connected: peer.connected,
-                address: peer.address.map(|address| address.to_string()),
-                rtt_ms: peer.rtt.and_then(|rtt| u64::try_from(rtt.as_millis()).ok()),
-                last_error: peer.last_error,
-            })
-            .collect()
-    }
-}
-
-/// The committee as RPC shows it.
-fn describe(genesis: &Genesis, committee: &Committee) -> CommitteeInfo {
-    let members = committee.indices().zip(genesis.committee()).map(|(index, record)| CommitteeMember {
-        index,
-        id: record.id,
-        payout: record.payout,
-        rsa_public_key: record.rsa_public_key.clone(),
-        rsa_permutation_proof: record.rsa_permutation_proof.clone(),
-        vote_key: record.vote_key,
-        vote_key_proof: record.vote_key_proof,
-    });
-    CommitteeInfo {
-        epoch: committee.epoch(),
-        quorum: committee.quorum(),
-        max_faulty: committee.max_faulty(),
-        clerk_bar: committee.clerk_bar(),
-        lottery_period_blocks: genesis.consensus.lottery_period_blocks,
-        members: members.collect(),
     }
 }
 
@@ -104,6 +72,7 @@ fn find(view: &ChainView, selector: BlockSelector) -> Result<Option<KnownBlock>,
         BlockSelector::Number(height) => view.block(Height(height)),
         BlockSelector::Hash(hash) => view.block_by_hash(hash),
         BlockSelector::Latest => Ok(Some(view.latest_block())),
+        BlockSelector::Finalized => view.third_block(),
         BlockSelector::Pending => Ok(Some(view.pending_block())),
     }
 }
@@ -135,7 +104,11 @@ impl Backend for NodeBackend {
     }
 
     fn latest_height(&self) -> u64 {
-        self.shared.picture().status.height.0
+        self.shared.picture().standing.height.0
+    }
+
+    fn third_height(&self) -> u64 {
+        self.shared.picture().standing.third_height.0
     }
 
     fn block(&self, selector: BlockSelector) -> Result<Option<BlockEntry>, RpcError> {
@@ -160,7 +133,11 @@ impl Backend for NodeBackend {
         })?;
         let state = view.state_at(tag_of(&view, selector, &known)).map_err(|error| match error {
             ViewError::HistoricalState => {
-                RpcError::state_not_available(known.block.height().0, view.tip().height.0)
+                let (height, latest) = (known.block.height().0, view.tip().height.0);
+                match selector {
+                    BlockSelector::Finalized => RpcError::finalized_state_not_available(height, latest),
+                    _ => RpcError::state_not_available(height, latest),
+                }
             }
             other => failed(other),
         })?;
@@ -182,15 +159,10 @@ impl Backend for NodeBackend {
 
     fn submit(&self, transaction: SignedTransaction) -> BoxFuture<'_, Result<B256, RpcError>> {
         Box::pin(async move {
-            let (reply, outcome) = oneshot::channel();
-            let submission = Submission { transaction: Box::new(transaction), reply };
-            self.shared.submissions.try_send(submission).map_err(|error| match error {
-                TrySendError::Full(_) => RpcError::limit("too many submissions wait; try again in a moment"),
-                TrySendError::Closed(_) => RpcError::server("the node is stopping"),
-            })?;
-            match outcome.await {
+            match self.shared.submitter.submit(transaction).await {
                 Ok(outcome) => outcome.map_err(refused),
-                Err(_) => Err(RpcError::server("the node is stopping")),
+                Err(error @ NotSubmitted::Busy) => Err(RpcError::limit(error.to_string())),
+                Err(error @ NotSubmitted::Stopping) => Err(RpcError::server(error.to_string())),
             }
         })
     }
@@ -203,47 +175,37 @@ impl Backend for NodeBackend {
         (epoch == self.committee.epoch).then(|| self.committee.clone())
     }
 
-    fn status(&self) -> NodeStatus {
-        let picture = self.shared.picture();
-        let (view, status) = (picture.view, picture.status);
-        let height = status.height.0;
-        let syncing = status.syncing.then(|| SyncProgress {
-            starting_height: self.shared.started_at_height,
-            current_height: height,
-            // Heights of blocks not yet here are unknown; at least one is missing.
-            highest_height: height.saturating_add(1),
-        });
-        NodeStatus {
-            node_id: self.node_id,
-            role: "master",
-            observing: !status.votes,
-            syncing,
-            height,
-            hash: status.hash,
-            state_root: view.latest_header().state_root,
-            timestamp_ms: view.tip().timestamp_ms,
-            pending_height: view.head().height.0,
-            epoch: self.committee.epoch,
-            view: status.view,
-            round: status.round,
-            pool_transactions: view.pool().len() as u64,
-            peers: self.peers(),
+    fn seals(&self, block: &BlockEntry) -> Result<Vec<Seal>, RpcError> {
+        let view = self.view();
+        let height = block.block.height();
+        if height > view.tip().height {
+            return Ok(view.counted(block.hash).cloned().collect());
         }
+        view.seals(height).map_err(failed)
+    }
+
+    fn supervisors(&self) -> Arc<SupervisorsInfo> {
+        Arc::clone(&self.supervisors_info)
+    }
+
+    fn membership(&self, supervisor: NodeId) -> Option<Vec<B256>> {
+        self.supervisors.membership(supervisor)
+    }
+
+    fn candidates(&self) -> Vec<Ticket> {
+        self.shared.candidates()
+    }
+
+    fn view_info(&self) -> ViewInfo {
+        status::view_info(&self.shared.picture(), self.committee.epoch)
+    }
+
+    fn status(&self) -> NodeStatus {
+        status::node_status(self)
     }
 
     fn readiness(&self) -> Readiness {
-        let picture = self.shared.picture();
-        let not_ready = |reason: String| Readiness::NotReady { reason };
-        if picture.status.syncing {
-            return not_ready(format!("catching up, {} so far", picture.status.height));
-        }
-        match picture.finalized_at.map(|at| at.elapsed()) {
-            None => not_ready("no block has become final since the start".to_owned()),
-            Some(age) if age > self.ready_within => not_ready(format!(
-                "the newest final block is {} s old; are enough masters up?",
-                age.as_secs()
-            )),
-            Some(_) => Readiness::Ready,
-        }
+        let links_up = self.links.up();
+        status::readiness(&self.shared.picture(), self.ready_within, links_up)
     }
 }

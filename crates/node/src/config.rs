@@ -1,13 +1,16 @@
 //! A node's configuration file (TOML): what it may say, its defaults, and errors that name file, line and
 //! remedy.
 
+#[cfg(test)]
+mod tests;
+mod text;
+
 use crate::address::parse_address;
 use crate::keys::Password;
 use btn_types::NodeId;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -19,8 +22,20 @@ pub const DEFAULT_RPC_PORT: u16 = 8545;
 /// Port for other nodes (UDP) where none is configured.
 pub const DEFAULT_P2P_PORT: u16 = 30303;
 
+/// Port of a master for supervisors (UDP) where none is configured.
+pub const DEFAULT_SUPERVISOR_PORT: u16 = 30304;
+
 /// Database cache of a master where none is configured, MiB.
 pub const DEFAULT_CACHE_MIB: u64 = 64;
+
+/// Database cache of a supervisor where none is configured, MiB: it runs on what stands at home.
+pub const DEFAULT_SUPERVISOR_CACHE_MIB: u64 = 16;
+
+/// Masters that a supervisor keeps links with where nothing is configured, and the least that may be (C8).
+pub const MIN_LINKS: usize = 3;
+
+/// Most masters that a supervisor may keep links with.
+pub const MAX_LINKS: usize = btn_network::limits::supervision::MAX_LINKS;
 
 /// Least database cache, MiB.
 pub const MIN_CACHE_MIB: u64 = 1;
@@ -45,8 +60,15 @@ pub struct NodeConfig {
     /// File with the keys' password. Absent: a systemd credential `btn-password`, or a prompt on a terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
-    /// Address for other nodes (QUIC, so UDP).
-    pub listen: SocketAddr,
+    /// Address for other masters (QUIC, so UDP). Masters only, and every master needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Address for supervisors (QUIC, so UDP). Masters only; absent: this master serves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_supervisors: Option<SocketAddr>,
+    /// A supervisor's links.
+    #[serde(default)]
+    pub supervision: SupervisionConfig,
     /// JSON-RPC.
     #[serde(default)]
     pub rpc: RpcConfig,
@@ -62,6 +84,21 @@ pub struct NodeConfig {
     /// The keys' password once it is known, from wherever; never in the file.
     #[serde(skip)]
     pub password: Option<Password>,
+}
+
+/// What a supervisor does; a master passes it over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SupervisionConfig {
+    /// Masters to keep links with; fewer where the genesis file lists fewer.
+    #[serde(deserialize_with = "links")]
+    pub links: usize,
+}
+
+impl Default for SupervisionConfig {
+    fn default() -> Self {
+        Self { links: MIN_LINKS }
+    }
 }
 
 /// JSON-RPC server.
@@ -81,18 +118,12 @@ impl Default for RpcConfig {
 }
 
 /// Database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// Cache, MiB.
-    #[serde(deserialize_with = "cache_mib")]
-    pub cache_mib: u64,
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        Self { cache_mib: DEFAULT_CACHE_MIB }
-    }
+    /// Cache, MiB. Absent: [`DEFAULT_CACHE_MIB`] for a master, [`DEFAULT_SUPERVISOR_CACHE_MIB`] for a supervisor.
+    #[serde(deserialize_with = "cache_mib", skip_serializing_if = "Option::is_none")]
+    pub cache_mib: Option<u64>,
 }
 
 /// How a log line looks.
@@ -132,15 +163,27 @@ impl Default for LogConfig {
 pub struct PeerOverride {
     /// Identity, as in the genesis file.
     pub id: NodeId,
-    /// `host:port`, best first: host name, IPv4, or IPv6 in brackets.
-    #[serde(deserialize_with = "addresses")]
+    /// Where it listens for masters; `host:port`, best first: host name, IPv4, or IPv6 in brackets. Empty: as in
+    /// the genesis file.
+    #[serde(default, deserialize_with = "addresses")]
     pub addresses: Vec<String>,
+    /// Where it listens for supervisors, likewise.
+    #[serde(default, deserialize_with = "addresses")]
+    pub supervisor_addresses: Vec<String>,
 }
 
-fn cache_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+fn links<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let actual = usize::deserialize(deserializer)?;
+    if (MIN_LINKS..=MAX_LINKS).contains(&actual) {
+        return Ok(actual);
+    }
+    Err(D::Error::custom(format!("links is {actual}, it must be {MIN_LINKS} to {MAX_LINKS}")))
+}
+
+fn cache_mib<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let actual = u64::deserialize(deserializer)?;
     if (MIN_CACHE_MIB..=MAX_CACHE_MIB).contains(&actual) {
-        return Ok(actual);
+        return Ok(Some(actual));
     }
     Err(D::Error::custom(format!("cache_mib is {actual}, it must be {MIN_CACHE_MIB} to {MAX_CACHE_MIB}")))
 }
@@ -159,7 +202,7 @@ fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, 
     let addresses = Vec::<String>::deserialize(deserializer)?;
     if addresses.is_empty() {
         return Err(D::Error::custom(
-            "addresses is empty; write at least one host:port, or drop the [[peer]]",
+            "the list of addresses is empty; write at least one host:port, or drop the line",
         ));
     }
     for address in &addresses {
@@ -207,6 +250,16 @@ pub enum ConfigError {
         /// The id.
         id: NodeId,
     },
+    /// A `[[peer]]` table that says nothing.
+    #[error(
+        "{path}: the [[peer]] table of {id} has no addresses; write addresses or supervisor_addresses, or drop it"
+    )]
+    EmptyPeer {
+        /// The file.
+        path: PathBuf,
+        /// The id.
+        id: NodeId,
+    },
 }
 
 impl NodeConfig {
@@ -245,63 +298,11 @@ impl NodeConfig {
             if !ids.insert(peer.id) {
                 return Err(ConfigError::DuplicatePeer { path: path.to_owned(), id: peer.id });
             }
+            if peer.addresses.is_empty() && peer.supervisor_addresses.is_empty() {
+                return Err(ConfigError::EmptyPeer { path: path.to_owned(), id: peer.id });
+            }
         }
         Ok(config)
-    }
-
-    /// The file's text, with a comment for each part. Paths are written as they stand.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let path = |path: &Path| quote(&path.to_string_lossy());
-        let list = |items: &[String]| items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ");
-        let mut text =
-            String::from("# Configuration of a BTN node. Relative paths count from this file.\n\n");
-        let mut line = |words: std::fmt::Arguments<'_>| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{words}");
-        };
-        line(format_args!("# The network's genesis file: the same bytes on every node."));
-        line(format_args!("genesis = {}", path(&self.genesis)));
-        line(format_args!(
-            "# Database and journal. Made at the first start; never copy it to a second machine."
-        ));
-        line(format_args!("data_dir = {}", path(&self.data_dir)));
-        line(format_args!("key_dir = {}", path(&self.key_dir)));
-        match &self.password_file {
-            Some(file) => line(format_args!("password_file = {}", path(file))),
-            None => line(format_args!("# password_file = \"password\"   # else asked for on the terminal")),
-        }
-        line(format_args!("# Address for other nodes (QUIC over UDP)."));
-        line(format_args!("listen = {}", quote(&self.listen.to_string())));
-        line(format_args!(
-            "\n[rpc]\n# JSON-RPC, /health, /ready and /metrics. Whoever reaches it may use it."
-        ));
-        line(format_args!("listen = {}", quote(&self.rpc.listen.to_string())));
-        line(format_args!(
-            "# Host names that clients may use besides localhost.\nhosts = [{}]",
-            list(&self.rpc.hosts)
-        ));
-        line(format_args!("\n[storage]\n# Database cache.\ncache_mib = {}", self.storage.cache_mib));
-        line(format_args!(
-            "\n[log]\n# error, warn, info, debug or trace; by module: \"info,btn_network=debug\"."
-        ));
-        line(format_args!("level = {}", quote(&self.log.level)));
-        let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
-        line(format_args!("# \"text\" or \"json\".\nformat = \"{format}\""));
-        match &self.log.file {
-            Some(file) => line(format_args!("file = {}", path(file))),
-            None => line(format_args!("# file = \"node.log\"   # else standard error")),
-        }
-        line(format_args!("\n# Addresses that replace those of the genesis file, one table per node:"));
-        line(format_args!(
-            "# [[peer]]\n# id = \"0x…\"\n# addresses = [\"host.example.org:30303\", \"[2001:db8::1]:30303\"]"
-        ));
-        for peer in &self.peers {
-            line(format_args!("\n[[peer]]\nid = {}", quote(&peer.id.to_string())));
-            line(format_args!("addresses = [{}]", list(&peer.addresses)));
-        }
-        text
     }
 }
 
@@ -309,6 +310,3 @@ impl NodeConfig {
 fn line_of(text: &str, position: usize) -> usize {
     1 + text.bytes().take(position).filter(|&byte| byte == b'\n').count()
 }
-
-#[cfg(test)]
-mod tests;

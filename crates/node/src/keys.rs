@@ -1,23 +1,31 @@
-//! The key directory of a node: three encrypted files, one per key, and the password that opens them.
+//! The key directory of a node: one encrypted file per key, and the password that opens them. A master has a
+//! lottery, a vote and a network key; a supervisor has no vote key.
+
+mod held;
+mod password;
+#[cfg(test)]
+mod tests;
+
+pub use held::{NodeKeys, SupervisorNodeKeys};
+pub use password::Password;
 
 use btn_crypto::{
-    KeyFile, KeyFileError, KeyKind, LotteryKeyError, LotteryKeySize, LotteryPrivateKey, MemberKeys,
-    NetworkKey, NetworkKeyError, PermutationError, ScryptCost, VoteKeyError, VotePrivateKey,
+    KeyFile, KeyFileError, KeyKind, LotteryKeyError, MemberKeys, NetworkKeyError, PermutationError,
+    ScryptCost, SupervisorKeys, VoteKeyError,
 };
-use btn_types::genesis::NodeRecord;
-use btn_types::{Address, Bytes, NodeId};
-use std::fmt;
+use btn_types::{Bytes, NodeId, sha256};
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 /// Most bytes of a password file.
 pub const MAX_PASSWORD_BYTES: u64 = 4096;
 
-/// The kinds of keys that every node has, in the order they are shown.
+/// The kinds of keys that a master has, in the order they are shown.
 pub const KEY_KINDS: [KeyKind; 3] = [KeyKind::Lottery, KeyKind::Vote, KeyKind::Network];
+
+/// The kinds of keys that a supervisor has (C2), in the order they are shown.
+pub const SUPERVISOR_KEY_KINDS: [KeyKind; 2] = [KeyKind::Lottery, KeyKind::Network];
 
 /// Why keys cannot be made, stored or opened.
 #[derive(Debug, Error)]
@@ -67,92 +75,6 @@ pub enum KeyError {
     Permutation(#[from] PermutationError),
 }
 
-/// A password. Wiped when dropped, never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Zeroizing<String>);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-impl Password {
-    /// A password from memory.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// Reads a password file: its first line, without the line end.
-    ///
-    /// # Errors
-    /// [`KeyError`]; an empty password counts as a mistake.
-    pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let mut text = Zeroizing::new(String::new());
-        File::open(path)
-            .and_then(|file| file.take(MAX_PASSWORD_BYTES + 1).read_to_string(&mut text))
-            .map_err(|source| KeyError::Io { path: path.to_owned(), source })?;
-        if text.len() as u64 > MAX_PASSWORD_BYTES {
-            return Err(KeyError::LongPassword(path.to_owned()));
-        }
-        match text.lines().next() {
-            None | Some("") => Err(KeyError::EmptyPassword(path.to_owned())),
-            Some(line) => Ok(Self::new(line.to_owned())),
-        }
-    }
-
-    /// The password itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The private keys of one node.
-#[derive(Debug)]
-pub struct NodeKeys {
-    /// Lottery and vote keys.
-    pub member: MemberKeys,
-    /// Ed25519 key of the node's connections.
-    pub network: NetworkKey,
-}
-
-impl NodeKeys {
-    /// Makes fresh keys. A lottery key of 2048 bits takes some tens of milliseconds, at times a second.
-    ///
-    /// # Errors
-    /// [`KeyError`] where the cryptographic library fails.
-    pub fn generate(size: LotteryKeySize) -> Result<Self, KeyError> {
-        let member =
-            MemberKeys { lottery: LotteryPrivateKey::generate(size)?, vote: VotePrivateKey::generate()? };
-        Ok(Self { member, network: NetworkKey::generate()? })
-    }
-
-    /// The node's identity (C2).
-    #[must_use]
-    pub fn id(&self) -> NodeId {
-        self.member.lottery.public().node_id()
-    }
-
-    /// The node's public record for a genesis file, proofs included.
-    ///
-    /// # Errors
-    /// [`KeyError::Permutation`] for a lottery key that breaks the rule of K1.
-    pub fn record(&self, addresses: Vec<String>, payout: Address) -> Result<NodeRecord, KeyError> {
-        Ok(self.member.node_record(self.network.public(), addresses, payout)?)
-    }
-
-    fn encrypt(&self, kind: KeyKind, password: &Password, cost: ScryptCost) -> Result<KeyFile, KeyFileError> {
-        let password = password.expose();
-        match kind {
-            KeyKind::Lottery => KeyFile::from_lottery_key(&self.member.lottery, password, cost),
-            KeyKind::Vote => KeyFile::from_vote_key(&self.member.vote, password, cost),
-            KeyKind::Network => KeyFile::from_network_key(&self.network, password, cost),
-        }
-    }
-}
-
 /// The public part of a stored key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
@@ -192,26 +114,67 @@ impl KeyDirectory {
         self.path.join(file_name(kind))
     }
 
-    /// Writes all keys, encrypted, into a new directory. After a crash it exists with all of them or not at all.
+    /// Writes all keys of a master, encrypted, into a new directory. After a crash it exists with all of them or
+    /// not at all.
     ///
     /// # Errors
     /// [`KeyError::Exists`] where there is a directory already; the disk.
     pub fn create(&self, keys: &NodeKeys, password: &Password, cost: ScryptCost) -> Result<(), KeyError> {
+        self.check_free()?;
+        let files = keys.encrypt(password, cost);
+        self.write(files.map_err(|source| KeyError::File { path: self.path.clone(), source })?)
+    }
+
+    /// Writes all keys of a supervisor, as [`KeyDirectory::create`] does those of a master.
+    ///
+    /// # Errors
+    /// As [`KeyDirectory::create`].
+    pub fn create_supervisor(
+        &self,
+        keys: &SupervisorNodeKeys,
+        password: &Password,
+        cost: ScryptCost,
+    ) -> Result<(), KeyError> {
+        self.check_free()?;
+        let files = keys.encrypt(password, cost);
+        self.write(files.map_err(|source| KeyError::File { path: self.path.clone(), source })?)
+    }
+
+    fn check_free(&self) -> Result<(), KeyError> {
         if fs::symlink_metadata(&self.path).is_ok() {
             return Err(KeyError::Exists(self.path.clone()));
         }
+        Ok(())
+    }
+
+    fn write(&self, files: Vec<KeyFile>) -> Result<(), KeyError> {
         let unfinished = self.path.with_extension("unfinished");
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(io_error(&unfinished))?;
         }
         create_private_directory(&unfinished).map_err(io_error(&unfinished))?;
-        for kind in KEY_KINDS {
-            let path = unfinished.join(file_name(kind));
-            let write = || keys.encrypt(kind, password, cost)?.write_new(&path);
-            write().map_err(|source| KeyError::File { path: path.clone(), source })?;
+        for file in files {
+            let path = unfinished.join(file_name(file.kind()));
+            file.write_new(&path).map_err(|source| KeyError::File { path: path.clone(), source })?;
         }
         fs::rename(&unfinished, &self.path).map_err(io_error(&self.path))?;
         sync_parent(&self.path)
+    }
+
+    /// Identity of the node whose keys these are, as the lottery key's file says it: certain only after
+    /// decryption. Needs no password.
+    ///
+    /// # Errors
+    /// [`KeyError`] for a file that is missing or damaged.
+    pub fn id(&self) -> Result<NodeId, KeyError> {
+        Ok(NodeId(sha256(self.read(KeyKind::Lottery)?.public())))
+    }
+
+    /// The kinds of keys this directory holds: those of a supervisor where it has no vote key.
+    fn kinds(&self) -> Result<&'static [KeyKind], KeyError> {
+        let vote = self.file(KeyKind::Vote);
+        let is_master = vote.try_exists().map_err(io_error(&vote))?;
+        Ok(if is_master { &KEY_KINDS } else { &SUPERVISOR_KEY_KINDS })
     }
 
     /// The public parts of all keys; needs no password.
@@ -219,24 +182,44 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`] for a file that is missing or damaged.
     pub fn list(&self) -> Result<Vec<StoredKey>, KeyError> {
-        let stored = |kind| {
+        let stored = |&kind: &KeyKind| {
             let file = self.read(kind)?;
             Ok(StoredKey { kind, path: self.file(kind), public: file.public().clone() })
         };
-        KEY_KINDS.into_iter().map(stored).collect()
+        self.kinds()?.iter().map(stored).collect()
     }
 
-    /// Opens all keys.
+    /// Opens the key of one kind.
+    fn open<K>(
+        &self,
+        kind: KeyKind,
+        open: impl FnOnce(&KeyFile) -> Result<K, KeyFileError>,
+    ) -> Result<K, KeyError> {
+        let path = self.file(kind);
+        open(&self.read(kind)?).map_err(|source| KeyError::File { path, source })
+    }
+
+    /// Opens all keys of a master.
     ///
     /// # Errors
     /// [`KeyError`]: a missing or damaged file, or a wrong password.
     pub fn unlock(&self, password: &Password) -> Result<NodeKeys, KeyError> {
         let password = password.expose();
-        let wrap = |kind| move |source| KeyError::File { path: self.file(kind), source };
-        let lottery = self.read(KeyKind::Lottery)?.lottery_key(password).map_err(wrap(KeyKind::Lottery))?;
-        let vote = self.read(KeyKind::Vote)?.vote_key(password).map_err(wrap(KeyKind::Vote))?;
-        let network = self.read(KeyKind::Network)?.network_key(password).map_err(wrap(KeyKind::Network))?;
+        let lottery = self.open(KeyKind::Lottery, |file| file.lottery_key(password))?;
+        let vote = self.open(KeyKind::Vote, |file| file.vote_key(password))?;
+        let network = self.open(KeyKind::Network, |file| file.network_key(password))?;
         Ok(NodeKeys { member: MemberKeys { lottery, vote }, network })
+    }
+
+    /// Opens all keys of a supervisor.
+    ///
+    /// # Errors
+    /// As [`KeyDirectory::unlock`].
+    pub fn unlock_supervisor(&self, password: &Password) -> Result<SupervisorNodeKeys, KeyError> {
+        let password = password.expose();
+        let lottery = self.open(KeyKind::Lottery, |file| file.lottery_key(password))?;
+        let network = self.open(KeyKind::Network, |file| file.network_key(password))?;
+        Ok(SupervisorNodeKeys { supervisor: SupervisorKeys { lottery }, network })
     }
 
     /// Encrypts all keys anew. Where a run was interrupted half-way, the same call ends it.
@@ -245,7 +228,7 @@ impl KeyDirectory {
     /// [`KeyError`]: a wrong old password (then nothing has changed), or the disk.
     pub fn change_password(&self, old: &Password, new: &Password, cost: ScryptCost) -> Result<(), KeyError> {
         let mut waiting = Vec::new();
-        for kind in KEY_KINDS {
+        for &kind in self.kinds()? {
             let path = self.file(kind);
             let wrap = |source| KeyError::File { path: path.clone(), source };
             let file = self.read(kind)?;
@@ -299,6 +282,3 @@ fn sync_parent(path: &Path) -> Result<(), KeyError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|directory| directory.sync_all()).map_err(io_error(parent))
 }
-
-#[cfg(test)]
-mod tests;

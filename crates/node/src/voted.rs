@@ -1,5 +1,6 @@
-//! A mark beside the keys: "these have been used to vote on this chain". Where the mark stands but the data
-//! directory is gone, a fresh journal would let the keys sign twice in one view (C6, "a lost log").
+//! A mark beside the keys: "these have been used to sign on this chain". Where the mark stands but the data
+//! directory is gone, a fresh journal would let a master's keys sign twice in one view (C6, "a lost log"), and a
+//! supervisor's seal two blocks on one core (C8 ⚠).
 
 use btn_types::B256;
 use std::fs::{File, OpenOptions};
@@ -19,7 +20,10 @@ pub(crate) fn is_marked(key_dir: &Path, chain: B256) -> std::io::Result<bool> {
 pub(crate) fn mark(key_dir: &Path, chain: B256) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).open(path_of(key_dir, chain)) {
         Ok(mut file) => {
-            writeln!(file, "These keys have been used to vote on the chain with genesis block {chain}.")?;
+            writeln!(
+                file,
+                "These keys have been used to vote or seal on the chain with genesis block {chain}."
+            )?;
             file.sync_all()?;
             File::open(key_dir)?.sync_all()
         }

@@ -168,11 +168,12 @@ impl Argument for Count {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockNumber(pub(crate) BlockSelector);
 
-/// Reads a tag or a number (C5: `latest` = `safe` = newest Finalization, and as there is no level 2 yet every
-/// final block is in the third state, so `finalized` too).
+/// Reads a tag or a number (C5: `latest` = `safe` = newest Finalization, `finalized` = newest block in the
+/// third state).
 pub(crate) fn block_number(text: &str) -> Result<BlockSelector, String> {
     match text {
-        "latest" | "safe" | "finalized" => Ok(BlockSelector::Latest),
+        "latest" | "safe" => Ok(BlockSelector::Latest),
+        "finalized" => Ok(BlockSelector::Finalized),
         "pending" => Ok(BlockSelector::Pending),
         "earliest" => Ok(BlockSelector::Number(0)),
         _ => {

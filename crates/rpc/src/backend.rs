@@ -5,9 +5,10 @@ use crate::RpcError;
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Header, ReceiptEnvelope};
 use btn_execution::{ChainSpec, SignedTransaction};
+use btn_types::genesis::SupervisorRecord;
 use btn_types::{
-    Address, B256, Block, Bytes, Certificate, Epoch, MemberIndex, NodeId, Round, StateReader, View, VoteKey,
-    VoteSignature,
+    Address, B256, Block, Bytes, Certificate, Epoch, MemberIndex, NodeId, Round, Seal, StateReader, Ticket,
+    View, VoteKey, VoteSignature,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -16,16 +17,18 @@ use std::sync::Arc;
 /// A boxed future, so that [`Backend`] stays object-safe.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Which block is meant, after tags are resolved (C5): `latest`, `safe` and `finalized` are
-/// [`BlockSelector::Latest`], `earliest` is number 0.
+/// Which block is meant, after tags are resolved (C5): `latest` and `safe` are [`BlockSelector::Latest`],
+/// `earliest` is number 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockSelector {
     /// A finalised block by height.
     Number(u64),
     /// A finalised block by hash.
     Hash(B256),
-    /// The newest finalised block.
+    /// The newest finalised block: the newest Finalization, its seals may be pending.
     Latest,
+    /// The newest block in the third state: final and sealed (C5, C8).
+    Finalized,
     /// The notarized head; the newest finalised block where there is no such head.
     Pending,
 }
@@ -101,6 +104,74 @@ pub struct PeerInfo {
     pub rtt_ms: Option<u64>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// Why this node, a supervisor, has dropped the master for now: it lied or stalled. Always `None` between
+    /// masters.
+    pub dropped_reason: Option<String>,
+}
+
+/// Level of the node behind the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeRole {
+    /// Level 1: keeps the books.
+    Master,
+    /// Level 2: verifies and seals.
+    Supervisor,
+}
+
+impl NodeRole {
+    /// As `btn_status` shows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Supervisor => "supervisor",
+        }
+    }
+}
+
+/// A supervisor as one of its masters sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisorInfo {
+    /// Identity.
+    pub id: NodeId,
+    /// Whether a link of it stands here.
+    pub connected: bool,
+    /// Address it came from last.
+    pub address: Option<String>,
+    /// Round-trip time, milliseconds.
+    pub rtt_ms: Option<u64>,
+    /// What it reported last.
+    pub reported: Option<ReportedStatus>,
+    /// Height of the highest block whose seal of it this node knows.
+    pub last_sealed_height: Option<u64>,
+    /// Why its last link ended.
+    pub last_error: Option<String>,
+}
+
+/// What a node says of itself when its peer asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportedStatus {
+    /// Height of its newest final block.
+    pub height: u64,
+    /// Hash of that block.
+    pub hash: B256,
+    /// Root of the state after it, as that node computed it.
+    pub state_root: B256,
+    /// Height of its newest block in the third state.
+    pub third_height: u64,
+}
+
+/// Whether and how far this node, a supervisor, seals (C8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealingInfo {
+    /// `false`: it verifies and follows, but abstains, because its seal log was lost.
+    pub sealing: bool,
+    /// Seals made since the process started.
+    pub seals_made: u64,
+    /// Height of the highest block sealed, as its seal log has it.
+    pub last_sealed_height: Option<u64>,
+    /// What the operator should know now, in a sentence: why it abstains, a block that it found invalid, ….
+    pub alarm: Option<String>,
 }
 
 /// What `btn_status` shows.
@@ -108,9 +179,9 @@ pub struct PeerInfo {
 pub struct NodeStatus {
     /// The node's identity.
     pub node_id: NodeId,
-    /// Role: `master`.
-    pub role: &'static str,
-    /// The node follows but does not vote, because its vote log was lost (C6).
+    /// Level.
+    pub role: NodeRole,
+    /// The node follows but does not vote or seal, because its log was lost (C6, C8).
     pub observing: bool,
     /// Progress while catching up, else `None`.
     pub syncing: Option<SyncProgress>,
@@ -122,18 +193,69 @@ pub struct NodeStatus {
     pub state_root: B256,
     /// Its timestamp, milliseconds since the Unix epoch.
     pub timestamp_ms: u64,
+    /// Height of the newest block in the third state.
+    pub third_height: u64,
     /// Height of the notarized head.
     pub pending_height: u64,
     /// Current epoch.
     pub epoch: Epoch,
-    /// Current view.
+    /// Current view; on a supervisor the highest one known.
     pub view: View,
     /// Views entered since the one of the notarized head, less one: 0 where nothing was skipped.
     pub round: Round,
     /// Transactions in this node's pool.
     pub pool_transactions: u64,
-    /// All other members, by place.
+    /// All other members, by place: a master's peers, or the masters that a supervisor knows.
     pub peers: Vec<PeerInfo>,
+    /// On a master: all registered supervisors, ascending by id. Empty on a supervisor, to which none connects.
+    pub supervisors: Vec<SupervisorInfo>,
+    /// On a supervisor: how its sealing goes.
+    pub sealing: Option<SealingInfo>,
+}
+
+/// What `btn_getView` shows: where the state machine of C6 stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewInfo {
+    /// Current epoch.
+    pub epoch: Epoch,
+    /// Current view; on a supervisor the highest one known.
+    pub view: View,
+    /// Views entered since the one of the notarized head, less one: 0 where nothing was skipped.
+    pub round: Round,
+    /// Highest finalised view: nothing is signed for it or below (C6.0).
+    pub floor: View,
+    /// Height of the newest finalised block.
+    pub height: u64,
+    /// Height of the newest block in the third state.
+    pub third_height: u64,
+    /// Height of the notarized head.
+    pub pending_height: u64,
+    /// Votes of the current view that this node has; `None` where it does not count them, as on a supervisor.
+    pub votes: Option<VotesSeen>,
+}
+
+/// Distinct members whose vote for the current view is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VotesSeen {
+    /// Notarize, for the proposal that has most.
+    pub notarize: usize,
+    /// Nullify.
+    pub nullify: usize,
+    /// Finalize, for the proposal that has most.
+    pub finalize: usize,
+}
+
+/// The registered supervisors (C8) and the numbers that a verifier needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisorsInfo {
+    /// s_min: seals on one block that make its second state.
+    pub quorum: usize,
+    /// λ of genesis: seals expected per block.
+    pub expected_seals: u64,
+    /// RFC 6962 tree hash over the ids, as every block's envelope carries it.
+    pub root: B256,
+    /// All of them, ascending by id; their number is S. Records share their bytes with genesis.
+    pub records: Vec<SupervisorRecord>,
 }
 
 /// A member of a committee with its public keys, enough to check all that it signs.
@@ -185,6 +307,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Height of the newest finalised block. Must not block: it is in memory.
     fn latest_height(&self) -> u64;
 
+    /// Height of the newest block in the third state, at most [`Backend::latest_height`]; it is that where no
+    /// supervisor is registered. Must not block: it is in memory, and on disk before it is here (C8).
+    fn third_height(&self) -> u64;
+
     /// A block; `None` where it is unknown or not final (but [`BlockSelector::Pending`] may be just notarized).
     ///
     /// # Errors
@@ -228,7 +354,8 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     /// Unknown block: [`RpcError::header_not_found`] or [`RpcError::header_for_hash_not_found`]; a state that
-    /// is not kept: [`RpcError::state_not_available`]; the disk failed: [`RpcError::internal`].
+    /// is not kept: [`RpcError::state_not_available`], or [`RpcError::finalized_state_not_available`] where the
+    /// block was named [`BlockSelector::Finalized`]; the disk failed: [`RpcError::internal`].
     fn state(&self, selector: BlockSelector) -> Result<StateAt<'_>, RpcError>;
 
     /// Next nonce of an account, everything accepted by this node included (tag `pending`).
@@ -258,6 +385,26 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The committee of an epoch; `None` for an epoch without one.
     fn committee(&self, epoch: Epoch) -> Option<CommitteeInfo>;
+
+    /// Seals of a block that this node knows, of distinct supervisors, each verified: stored, in memory, or in the
+    /// bodies of the blocks above it. What names another hash is left out by the caller.
+    ///
+    /// # Errors
+    /// The disk failed: [`RpcError::internal`].
+    fn seals(&self, block: &BlockEntry) -> Result<Vec<Seal>, RpcError>;
+
+    /// The registered supervisors; the same for all of epoch 0. Must not block.
+    fn supervisors(&self) -> Arc<SupervisorsInfo>;
+
+    /// Audit path of a supervisor's id to [`SupervisorsInfo::root`] (RFC 6962 §2.1.1); `None` where it is not
+    /// registered. Asked once for every seal shown.
+    fn membership(&self, supervisor: NodeId) -> Option<Vec<B256>>;
+
+    /// Verified tickets known here for the current view and the two after it (C6.2). Must not block.
+    fn candidates(&self) -> Vec<Ticket>;
+
+    /// What `btn_getView` shows. Must not block.
+    fn view_info(&self) -> ViewInfo;
 
     /// What `btn_status` shows. Must not block.
     fn status(&self) -> NodeStatus;

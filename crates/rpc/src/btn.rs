@@ -1,6 +1,9 @@
 //! The `btn_*` methods: status, and the raw parts from which anyone can check a block without trusting this
 //! node (docs/json-rpc.md describes the check).
 
+pub(crate) mod seals;
+pub(crate) mod view;
+
 use crate::arguments::{Argument, Arguments, BlockReference};
 use crate::context::{Context, Json, json};
 use crate::format::{CertificateObject, CommitteeObject, EnvelopeObject, ProposalObject, StatusObject, raw};
@@ -36,7 +39,7 @@ pub(crate) fn get_committee(context: &Context, arguments: &Arguments<'_>) -> Res
     json(&committee.map(|committee| CommitteeObject::new(committee, context.backend.genesis_hash())))
 }
 
-/// `btn_getRawBlock`: canonical RLP of header, transactions, envelope and justification.
+/// `btn_getRawBlock`: canonical RLP of header, transactions, envelope, justification and seals.
 pub(crate) fn get_raw_block(context: &Context, arguments: &Arguments<'_>) -> Result<Json, RpcError> {
     let BlockReference(selector) = final_block(arguments)?;
     match context.backend.block(selector)? {

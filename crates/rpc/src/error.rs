@@ -90,6 +90,18 @@ impl RpcError {
         ))
     }
 
+    /// State of the newest block in the third state, where that lies below the newest final block: only the
+    /// state after the latter is kept. Answering with another block's state would call final what its seals do
+    /// not cover yet.
+    #[must_use]
+    pub fn finalized_state_not_available(third: u64, latest: u64) -> Self {
+        Self::server(format!(
+            "historical state of block {third} (\"finalized\") is not available: this node keeps only the newest state, of \
+             block {latest}, whose seals are still pending; ask again in a moment, or for \"safe\" (final, not \
+             yet sealed)"
+        ))
+    }
+
     /// Execution reverted with this output (code 3). `Error(string)` and `Panic(uint256)` are spelt out.
     #[must_use]
     pub fn reverted(output: Bytes) -> Self {

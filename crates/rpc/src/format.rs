@@ -1,8 +1,12 @@
 //! How things look in JSON: Ethereum's objects by alloy's types, with what PoE adds beside them.
 
 mod poe;
+mod seals;
+mod status;
 
-pub(crate) use poe::{CertificateObject, CommitteeObject, EnvelopeObject, ProposalObject, StatusObject, raw};
+pub(crate) use poe::{CertificateObject, CommitteeObject, EnvelopeObject, ProposalObject, raw};
+pub(crate) use seals::{BlockState, RegistryObject, SealObject, SupervisorsObject};
+pub(crate) use status::StatusObject;
 
 use crate::{BlockEntry, SyncProgress};
 use alloy_consensus::transaction::{Recovered, TransactionInfo};

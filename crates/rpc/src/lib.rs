@@ -24,8 +24,9 @@ mod misc;
 mod server;
 
 pub use backend::{
-    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeStatus, PeerInfo,
-    Readiness, StateAt, SyncProgress, TransactionEntry,
+    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeRole, NodeStatus,
+    PeerInfo, Readiness, ReportedStatus, SealingInfo, StateAt, SupervisorInfo, SupervisorsInfo, SyncProgress,
+    TransactionEntry, ViewInfo, VotesSeen,
 };
 pub use config::RpcConfig;
 pub use error::{RpcError, code};

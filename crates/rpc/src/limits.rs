@@ -76,5 +76,24 @@ pub const TIP_CEILING_WEI: u128 = 500_000_000_000;
 /// heights that can be unfinalised at once.
 pub const MAX_CERTIFICATE_DISTANCE: u64 = 2 * btn_types::limits::MAX_UNFINALIZED_HEIGHTS;
 
+/// How many blocks upwards `btn_getSeals` looks for the lowest sealed block that covers one in the third state;
+/// where there is none so near, it names the newest one. Each step may read a block and those that include its
+/// seals.
+pub const MAX_COVERING_DISTANCE: u64 = 2 * btn_types::limits::MAX_SEAL_AGE_HEIGHTS;
+
+/// Most seals of a block that `btn_getSeals` shows: far more than are drawn where λ is the largest, and with
+/// 3072-bit keys and audit paths about 3 MB.
+pub const MAX_SEALS_SHOWN: usize = 2 * btn_types::limits::MAX_EXPECTED_SEALS as usize;
+
+/// Most records in one page of `btn_getSupervisors`: 5 kB of JSON each, 7 kB with 3072-bit keys.
+pub const MAX_SUPERVISORS_PAGE: u64 = 256;
+
+/// Most tickets that `btn_getCandidates` shows of one view, best first.
+pub const MAX_CANDIDATES_PER_VIEW: usize =
+    btn_types::limits::MAX_CANDIDATES / (btn_types::limits::TICKET_HORIZON as usize + 1);
+
+/// Most supervisors that `btn_status` lists; where more are registered, connected ones come first.
+pub const MAX_STATUS_SUPERVISORS: usize = 1_024;
+
 /// Longest piece of a client's input that an error message repeats, in characters.
 pub const MAX_ECHO_CHARACTERS: usize = 80;

@@ -27,9 +27,13 @@ pub(crate) const SEND_RAW_TRANSACTION: &str = "eth_sendRawTransaction";
 
 /// All methods but [`SEND_RAW_TRANSACTION`].
 pub(crate) const METHODS: &[Method] = &[
+    method("btn_getCandidates", 0, Cost::Light, btn::view::get_candidates),
     method("btn_getCertificate", 1, Cost::Read, btn::get_certificate),
     method("btn_getCommittee", 1, Cost::Read, btn::get_committee),
     method("btn_getRawBlock", 1, Cost::Read, btn::get_raw_block),
+    method("btn_getSeals", 1, Cost::Heavy, btn::seals::get_seals),
+    method("btn_getSupervisors", 2, Cost::Read, btn::seals::get_supervisors),
+    method("btn_getView", 0, Cost::Light, btn::view::get_view),
     method("btn_status", 0, Cost::Light, btn::status),
     method("eth_accounts", 0, Cost::Light, misc::accounts),
     method("eth_blockNumber", 0, Cost::Light, eth::block::number),

@@ -35,6 +35,10 @@ impl Totals {
             ("crashes", counts.crashes),
             ("blackouts", counts.blackouts),
             ("compactions", counts.compactions),
+            ("seals sent", counts.seals),
+            ("masters dropped by supervisors", counts.dropped_masters),
+            ("Byzantine supervisors", report.sealers as u64),
+            ("third-state heights", report.third_height),
             ("Byzantine members", report.byzantine as u64),
         ];
         for (name, value) in parts {

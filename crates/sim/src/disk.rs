@@ -27,11 +27,17 @@ pub enum Runner {
     ResendsNothing,
     /// Never hands finalised blocks to a laggard.
     AnswersNoRange,
+    /// Keeps everything but a supervisor's own seals.
+    ForgetsSeals,
+    /// Supervisors that seal whatever is announced count as honest.
+    SealsAnything,
+    /// No supervisor ever seals.
+    NobodySeals,
 }
 
 impl Runner {
     /// All of them, the faithful one first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Faithful,
         Self::NoJournal,
         Self::LosesLastGroup,
@@ -42,6 +48,9 @@ impl Runner {
         Self::ForgetsCertificates,
         Self::ResendsNothing,
         Self::AnswersNoRange,
+        Self::ForgetsSeals,
+        Self::SealsAnything,
+        Self::NobodySeals,
     ];
 
     /// Its name, for replays.
@@ -58,6 +67,9 @@ impl Runner {
             Self::ForgetsCertificates => "forgets-certificates",
             Self::ResendsNothing => "resends-nothing",
             Self::AnswersNoRange => "answers-no-range",
+            Self::ForgetsSeals => "forgets-seals",
+            Self::SealsAnything => "seals-anything",
+            Self::NobodySeals => "nobody-seals",
         }
     }
 
@@ -78,6 +90,7 @@ impl Runner {
         match self {
             Self::ForgetsVotes => !matches!(record, JournalRecord::Voted(_)),
             Self::ForgetsCertificates => !matches!(record, JournalRecord::Certificate(_)),
+            Self::ForgetsSeals => !matches!(record, JournalRecord::Sealed(_)),
             _ => true,
         }
     }

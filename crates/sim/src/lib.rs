@@ -1,4 +1,4 @@
-//! A network of masters in memory, driven by a seed: the engines of production under loss, delay, reordering,
+//! A network of masters and supervisors in memory, driven by a seed: the engines of production under loss, delay, reordering,
 //! partitions, crashes and Byzantine members, with the invariants of C11 checked after every step.
 //!
 //! # How it is put together
@@ -20,6 +20,7 @@ mod plan;
 mod random;
 mod run;
 mod scenario;
+mod sealer;
 mod trace;
 mod transfers;
 mod universe;
@@ -33,6 +34,7 @@ pub use plan::Plan;
 pub use random::Random;
 pub use run::{Failure, Report, run, run_in};
 pub use scenario::{Mix, Scenario};
+pub use sealer::Sealer;
 pub use trace::{Entry, Trace, What};
 pub use transfers::{TRANSFER_ACCOUNTS, funded_accounts, transfers};
 pub use universe::{RealKeys, Universe};

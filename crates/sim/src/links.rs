@@ -115,6 +115,15 @@ impl Links {
         (0..copies).map(|_| self.delay()).collect()
     }
 
+    /// The same between a supervisor and a master: partitions are the members' own.
+    pub fn home_delays(&mut self) -> Vec<u64> {
+        if self.random.chance(self.loss_per_million) {
+            self.counts.lost += 1;
+            return Vec::new();
+        }
+        vec![self.delay()]
+    }
+
     fn delay(&mut self) -> u64 {
         if self.random.chance(self.stale_per_million) {
             self.counts.stale += 1;

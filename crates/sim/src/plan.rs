@@ -1,7 +1,7 @@
 //! Everything a seed decides before a run begins.
 
 use crate::adversary::Misbehaviour;
-use crate::{Mix, Random, Runner, Scenario};
+use crate::{Mix, Random, Runner, Scenario, Sealer};
 use btn_types::MemberIndex;
 use btn_types::genesis::ConsensusParameters;
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub struct Plan {
     pub compact_per_million: u64,
     /// Largest error of a member's clock in either direction.
     pub skew_ms: u64,
+    /// Supervisors that keep no rules, by place: at most a fifth (C1).
+    pub sealers: BTreeMap<usize, Sealer>,
 }
 
 fn parameters(random: &mut Random) -> ConsensusParameters {
@@ -53,6 +55,8 @@ fn parameters(random: &mut Random) -> ConsensusParameters {
         idle_interval_ms: random.pick(&[DELTA_MS, 2 * DELTA_MS]).unwrap_or(DELTA_MS),
         min_block_interval_ms: random.pick(&[1, 100, 400]).unwrap_or(100),
         lottery_period_blocks: random.pick(&[4, 5, 16]).unwrap_or(16),
+        // Below the number of supervisors at times: then seals are drawn (C8).
+        expected_seals: random.pick(&[4, 128]).unwrap_or(128),
     }
 }
 
@@ -67,13 +71,15 @@ impl Plan {
             return plan;
         }
         plan.fault_ms = random.between(6_000, 30_000);
-        if has(&[Mix::Lossy, Mix::Twin, Mix::IdleFaults, Mix::Withhold]) && random.chance(800_000) {
+        if has(&[Mix::Lossy, Mix::Twin, Mix::IdleFaults, Mix::Withhold, Mix::Supervisors])
+            && random.chance(800_000)
+        {
             plan.loss_per_million = random.below(300_001);
             plan.duplicates_per_million = random.below(100_001);
             plan.stale_per_million = random.below(30_001);
             plan.stale_ms = random.between(DELTA_MS, 20 * DELTA_MS);
         }
-        if has(&[Mix::Crashes, Mix::IdleFaults]) {
+        if has(&[Mix::Crashes, Mix::IdleFaults, Mix::Supervisors]) {
             plan.crash_per_million = random.between(500, 6_000);
             plan.down_ms = random.pick(&[50, 1_000, 8_000]).unwrap_or(1_000);
             let blackouts = random.below(4);
@@ -83,6 +89,7 @@ impl Plan {
             plan.draw_partitions(random);
         }
         plan.draw_byzantine(scenario, random);
+        plan.draw_sealers(scenario, random);
         plan
     }
 
@@ -104,6 +111,7 @@ impl Plan {
             announces_links: random.chance(500_000),
             compact_per_million: random.pick(&[0, 2_000, 50_000]).unwrap_or(0),
             skew_ms: random.pick(&[0, 50, 200]).unwrap_or(0),
+            sealers: BTreeMap::new(),
         }
     }
 
@@ -113,6 +121,19 @@ impl Plan {
             let until_ms = from_ms + random.between(500, 12_000);
             self.partitions_ms.push((from_ms, until_ms.min(self.fault_ms)));
             from_ms = until_ms + random.below(4_000);
+        }
+    }
+
+    fn draw_sealers(&mut self, scenario: &Scenario, random: &mut Random) {
+        let kinds: &[Sealer] = match scenario.runner {
+            Runner::SealsAnything => &[Sealer::Anything],
+            _ => &Sealer::ALL,
+        };
+        for _ in 0..scenario.supervisors() / 5 {
+            let place = random.position(scenario.supervisors());
+            if let Some(kind) = random.pick(kinds) {
+                self.sealers.insert(place, kind);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use crate::links::LinkCounts;
 use crate::plan::DELTA_MS;
 use crate::world::{Counts, RESTART_MS};
 use crate::{Invariant, Plan, Random, Scenario, Universe, Violation, World};
+use btn_types::Height;
 use btn_types::genesis::ConsensusParameters;
 use std::fmt;
 
@@ -13,6 +14,10 @@ const MAX_EVENTS: u64 = 3_000_000;
 /// Longest time from the healing to a new finalisation at every honest member: 60 Δ. Δ may have grown eightfold (C6),
 /// a view may take 4 of these and a Byzantine member may spoil it; the longest of 5,500 seeds took 22 Δ.
 pub const PROGRESS_BOUND_MS: u64 = 60 * DELTA_MS;
+
+/// Longest time from the healing to the third state of the heights asked for, at every honest node of both levels,
+/// where these heights are final.
+const THIRD_STATE_BOUND_MS: u64 = 3 * PROGRESS_BOUND_MS;
 
 /// Longest time from there to the end of the run.
 const END_BOUND_MS: u64 = 40 * PROGRESS_BOUND_MS;
@@ -44,6 +49,10 @@ pub struct Report {
     pub links: LinkCounts,
     /// Byzantine members.
     pub byzantine: usize,
+    /// Supervisors that kept no rules.
+    pub sealers: usize,
+    /// Lowest third state of the honest masters; 0 without supervisors.
+    pub third_height: u64,
     /// Hash over everything that happened (C11.14).
     pub trace_hash: u64,
 }
@@ -83,7 +92,7 @@ impl std::error::Error for Failure {}
 pub fn run(scenario: Scenario, is_printed: bool) -> Result<Report, Box<Failure>> {
     let mut random = Random::new(scenario.seed);
     let plan = Plan::draw(&scenario, &mut random);
-    match Universe::stand_in(scenario.seed, scenario.members, plan.parameters) {
+    match Universe::stand_in(scenario.seed, scenario.members, scenario.supervisors(), plan.parameters) {
         Ok(universe) => play(scenario, plan, &universe, random, is_printed),
         Err(reason) => Err(unborn(scenario, &plan, reason)),
     }
@@ -134,6 +143,8 @@ fn play(
             counts: world.counts(),
             links: world.link_counts(),
             byzantine: world.misbehaviours().count(),
+            sealers: world.plan().sealers.len(),
+            third_height: world.oracle().third_height().0,
             trace_hash: world.trace().hash(),
         }),
         Err(violation) => Err(Box::new(Failure {
@@ -166,7 +177,22 @@ fn play_out(world: &mut World<'_>, heights: u64) -> Result<u64, Violation> {
                 let detail = format!("{since_ms} ms after the healing not all are above height {before}");
                 return Err(Violation::new(Invariant::Liveness, detail));
             }
-            Some(progress_ms) if height.0 >= heights && world.unsettled() == 0 => return Ok(progress_ms),
+            Some(progress_ms)
+                if height.0 >= heights
+                    && world.unsettled() == 0
+                    && world.has_third_state(Height(heights)) =>
+            {
+                return Ok(progress_ms);
+            }
+            Some(_)
+                if since_ms > THIRD_STATE_BOUND_MS
+                    && height.0 >= heights
+                    && !world.has_third_state(Height(heights)) =>
+            {
+                let detail =
+                    format!("{since_ms} ms after the healing not all have the third state of {heights}");
+                return Err(Violation::new(Invariant::Liveness, detail));
+            }
             Some(_) if since_ms > END_BOUND_MS && height.0 >= heights => {
                 let detail = format!("{} accepted transfers are not final", world.unsettled());
                 return Err(Violation::new(Invariant::AcceptedIsFinal, detail));

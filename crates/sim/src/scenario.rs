@@ -27,13 +27,15 @@ pub enum Mix {
     Silent,
     /// Up to f members send altered copies of what they should send, or sign what they should not.
     Garble,
+    /// Two levels: supervisors that crash, lose messages and seal falsely.
+    Supervisors,
     /// Everything above at once.
     Everything,
 }
 
 impl Mix {
     /// All mixes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Honest,
         Self::Lossy,
         Self::Crashes,
@@ -44,6 +46,7 @@ impl Mix {
         Self::Withhold,
         Self::Silent,
         Self::Garble,
+        Self::Supervisors,
         Self::Everything,
     ];
 
@@ -61,6 +64,7 @@ impl Mix {
             Self::Withhold => "withhold",
             Self::Silent => "silent",
             Self::Garble => "garble",
+            Self::Supervisors => "supervisors",
             Self::Everything => "everything",
         }
     }
@@ -107,6 +111,16 @@ impl Scenario {
         let mix = Mix::ALL[usize::try_from(seed % mixes).unwrap_or(0)];
         let members = if (seed / mixes) % 3 == 2 { 7 } else { 4 };
         Self { seed, mix, members, heights: 20, runner: Runner::Faithful, checks: Checks::ALL }
+    }
+
+    /// How many supervisors there are: in the other mixes nobody seals, and the third state is finality.
+    #[must_use]
+    pub const fn supervisors(&self) -> usize {
+        match self.mix {
+            Mix::Supervisors => 6,
+            Mix::Everything => 5,
+            _ => 0,
+        }
     }
 
     /// The one command that plays this run again.

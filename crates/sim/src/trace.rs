@@ -32,6 +32,8 @@ pub enum What {
     Partition(u64),
     /// All faults ended.
     Heal,
+    /// Something came over a link between the levels.
+    Hear(&'static str),
 }
 
 /// One line of the trace.
@@ -39,7 +41,7 @@ pub enum What {
 pub struct Entry {
     /// Simulated time.
     pub at_ms: u64,
-    /// Process, by its number in the world.
+    /// Process, by its number in the world; supervisors count from 1,000.
     pub process: usize,
     /// What happened.
     pub what: What,
@@ -131,6 +133,7 @@ fn words(entry: &Entry) -> [u64; 6] {
         What::Submit(number) => [9, number, 0, 0],
         What::Partition(mask) => [10, mask, 0, 0],
         What::Heal => [11, 0, 0, 0],
+        What::Hear(name) => [12, name_word(name), 0, 0],
     };
     [entry.at_ms, entry.process as u64, what[0], what[1], what[2], what[3]]
 }
@@ -155,6 +158,7 @@ pub(crate) fn label(message: &Message) -> (&'static str, u64, u64) {
             Some(finalization) => (finalization.view, first_word(&finalization.digest)),
             None => (View(0), range.blocks.len() as u64),
         },
+        Message::Seals(seals) => (View(0), seals.last().map_or(0, |seal| first_word(&seal.block_hash))),
         Message::Candidacy(_) | Message::Fetch(_) | Message::Transactions(_) => (View(0), 0),
     };
     (message.name(), view.0, digest)

@@ -3,10 +3,10 @@
 use crate::transfers::{CHAIN_ID, funded_accounts};
 use btn_chain::{genesis_batch, genesis_block};
 use btn_crypto::{
-    Committee, CommitteeKeys, LotteryKeySize, LotteryPrivateKey, MemberKeys, SignError, Signer, Verifier,
-    VotePrivateKey,
+    Committee, CommitteeKeys, LotteryKeySize, LotteryPrivateKey, MemberKeys, SealSigner, SealVerifier,
+    SignError, Signer, SupervisorKeys, SupervisorPublicKeys, Supervisors, Verifier, VotePrivateKey,
 };
-use btn_stand_in::{StandInKeys, StandInVerifier, stand_in_genesis};
+use btn_stand_in::{StandInKeys, StandInSealVerifier, StandInVerifier, stand_in_genesis_with_supervisors};
 use btn_storage::{MemoryStore, Store as _};
 use btn_types::genesis::{BaseFeeParameters, ConsensusParameters};
 use btn_types::{Address, B256, Bytes, Genesis, MemberIndex, VoteSignature};
@@ -18,6 +18,8 @@ pub struct Universe {
     pub genesis: Arc<Genesis>,
     /// The committee, with everybody's public keys.
     pub committee: Committee,
+    /// The supervisors, with everybody's public keys.
+    pub supervisors: Supervisors,
     /// A database that holds genesis; a clone of it costs a pointer.
     pub store: MemoryStore,
     keys: Keys,
@@ -30,14 +32,17 @@ enum Keys {
 
 /// RSA and BLS keys of a committee, in the committee's order.
 #[derive(Clone)]
-pub struct RealKeys(Vec<Arc<MemberKeys>>);
+pub struct RealKeys {
+    members: Vec<Arc<MemberKeys>>,
+    supervisors: Vec<Arc<SupervisorKeys>>,
+}
 
 impl RealKeys {
-    /// Keys of `members`, new ones: that takes about a second each.
+    /// Keys of `members` and `supervisors`, new ones: that takes about a second each.
     ///
     /// # Errors
     /// The library could not make a key, in words.
-    pub fn generate(members: usize) -> Result<Self, String> {
+    pub fn generate(members: usize, supervisors: usize) -> Result<Self, String> {
         let make = |_| -> Result<_, String> {
             let lottery = LotteryPrivateKey::generate(LotteryKeySize::Bits2048).map_err(|e| e.to_string())?;
             let vote = VotePrivateKey::generate().map_err(|e| e.to_string())?;
@@ -45,7 +50,22 @@ impl RealKeys {
         };
         let mut keys = (0..members).map(make).collect::<Result<Vec<_>, _>>()?;
         keys.sort_by_key(|keys| keys.lottery.public().node_id());
-        Ok(Self(keys))
+        let make = |_| -> Result<_, String> {
+            let lottery = LotteryPrivateKey::generate(LotteryKeySize::Bits2048).map_err(|e| e.to_string())?;
+            Ok(Arc::new(SupervisorKeys { lottery }))
+        };
+        let mut homes = (0..supervisors).map(make).collect::<Result<Vec<_>, _>>()?;
+        homes.sort_by_key(|keys| keys.lottery.public().node_id());
+        Ok(Self { members: keys, supervisors: homes })
+    }
+}
+
+/// One supervisor's real key, likewise.
+struct SharedSealSigner(Arc<SupervisorKeys>);
+
+impl SealSigner for SharedSealSigner {
+    fn sign(&self, message: B256) -> Result<Bytes, SignError> {
+        self.0.sign(message)
     }
 }
 
@@ -67,10 +87,16 @@ impl Universe {
     ///
     /// # Errors
     /// The store refuses genesis, in words.
-    pub fn stand_in(seed: u64, members: usize, parameters: ConsensusParameters) -> Result<Self, String> {
-        let genesis = stand_in_genesis(members, parameters, funded_accounts());
+    pub fn stand_in(
+        seed: u64,
+        members: usize,
+        supervisors: usize,
+        parameters: ConsensusParameters,
+    ) -> Result<Self, String> {
+        let genesis = stand_in_genesis_with_supervisors(members, supervisors, parameters, funded_accounts());
         let verifier = Arc::new(StandInVerifier::new(seed, members));
-        Self::new(genesis, verifier, Keys::StandIn(seed))
+        let seals = Arc::new(StandInSealVerifier::new(seed, supervisors));
+        Self::new(genesis, verifier, seals, Keys::StandIn(seed))
     }
 
     /// A network with real cryptography.
@@ -80,9 +106,15 @@ impl Universe {
     pub fn real(keys: &RealKeys, parameters: ConsensusParameters) -> Result<Self, String> {
         let record = |(number, keys): (u8, &Arc<MemberKeys>)| {
             let (network_key, payout) = (B256::repeat_byte(number), Address::repeat_byte(number));
-            keys.node_record(network_key, Vec::new(), payout).map_err(|error| error.to_string())
+            let record = keys.node_record(network_key, Vec::new(), Vec::new(), payout);
+            record.map_err(|error| error.to_string())
         };
-        let nodes = (1u8..).zip(&keys.0).map(record).collect::<Result<Vec<_>, _>>()?;
+        let nodes = (1u8..).zip(&keys.members).map(record).collect::<Result<Vec<_>, _>>()?;
+        let record = |(number, keys): (u8, &Arc<SupervisorKeys>)| {
+            let record = keys.record(B256::repeat_byte(number), Address::repeat_byte(number));
+            record.map_err(|error| error.to_string())
+        };
+        let supervisors = (101u8..).zip(&keys.supervisors).map(record).collect::<Result<Vec<_>, _>>()?;
         let genesis = Genesis {
             chain_id: CHAIN_ID,
             timestamp_ms: 1_700_000_000_000,
@@ -91,16 +123,25 @@ impl Universe {
             consensus: parameters,
             alloc: funded_accounts(),
             nodes,
+            supervisors,
         };
         let verifier = CommitteeKeys::from_genesis(&genesis).map_err(|error| error.to_string())?;
-        Self::new(genesis, verifier, Keys::Real(keys.clone()))
+        let seals = SupervisorPublicKeys::from_genesis(&genesis).map_err(|error| error.to_string())?;
+        Self::new(genesis, verifier, seals, Keys::Real(keys.clone()))
     }
 
-    fn new(genesis: Genesis, verifier: Arc<dyn Verifier>, keys: Keys) -> Result<Self, String> {
-        let committee = Committee::from_genesis(&genesis, genesis_block(&genesis).hash(), verifier);
+    fn new(
+        genesis: Genesis,
+        verifier: Arc<dyn Verifier>,
+        seals: Arc<dyn SealVerifier>,
+        keys: Keys,
+    ) -> Result<Self, String> {
+        let chain = genesis_block(&genesis).hash();
+        let committee = Committee::from_genesis(&genesis, chain, verifier);
+        let supervisors = Supervisors::from_genesis(&genesis, chain, seals);
         let mut store = MemoryStore::new();
         store.commit(genesis_batch(&genesis)).map_err(|error| error.to_string())?;
-        Ok(Self { genesis: Arc::new(genesis), committee, store, keys })
+        Ok(Self { genesis: Arc::new(genesis), committee, supervisors, store, keys })
     }
 
     /// A member's private keys, for one process.
@@ -111,7 +152,19 @@ impl Universe {
     pub fn signer(&self, member: MemberIndex) -> Box<dyn Signer> {
         match &self.keys {
             Keys::StandIn(seed) => Box::new(StandInKeys::signer(*seed, member)),
-            Keys::Real(RealKeys(keys)) => Box::new(SharedSigner(Arc::clone(&keys[member.index()]))),
+            Keys::Real(keys) => Box::new(SharedSigner(Arc::clone(&keys.members[member.index()]))),
+        }
+    }
+
+    /// A supervisor's private key, for one process.
+    ///
+    /// # Panics
+    /// Never for a place of the registry.
+    #[must_use]
+    pub fn seal_signer(&self, place: usize) -> Box<dyn SealSigner> {
+        match &self.keys {
+            Keys::StandIn(seed) => Box::new(StandInKeys::seal_signer(*seed, place)),
+            Keys::Real(keys) => Box::new(SharedSealSigner(Arc::clone(&keys.supervisors[place]))),
         }
     }
 

@@ -2,6 +2,7 @@
 //! time and then by order of entry.
 
 mod effects;
+mod homes;
 mod setup;
 
 use crate::adversary::{Adversary, Misbehaviour, Tools};
@@ -10,9 +11,10 @@ use crate::{
     Disk, Entry, Invariant, Links, Oracle, Partition, Plan, Random, Runner, Scenario, Trace, Universe,
     Violation, What, transfers,
 };
-use btn_engine::{Input, MasterEngine};
+use btn_engine::{Feed, Input, MasterEngine, SupervisorInput};
 use btn_storage::Store as _;
 use btn_types::{B256, Height, MemberIndex, Message, Now};
+use homes::{Called, Home};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ struct Process {
     number: usize,
     is_honest: bool,
     engine: Option<MasterEngine>,
+    /// What its supervisors pull from.
+    feed: Feed,
     disk: Disk,
     booted_at_ms: u64,
     clock_error_ms: i64,
@@ -40,7 +44,11 @@ struct Process {
 
 /// Something that will happen.
 enum Event {
-    Deliver { to: usize, from: MemberIndex, message: Arc<Message> },
+    Deliver {
+        to: usize,
+        from: MemberIndex,
+        message: Arc<Message>,
+    },
     Wake(usize),
     Start(usize),
     Connected(usize, MemberIndex),
@@ -48,6 +56,16 @@ enum Event {
     Cut(Option<Partition>),
     Submit(usize),
     Heal,
+    /// Something reaches a supervisor in this life of its.
+    Home {
+        place: usize,
+        life: u64,
+        input: SupervisorInput,
+    },
+    HomeWake(usize),
+    HomeStart(usize),
+    Called(Called),
+    Relink(usize, MemberIndex),
 }
 
 /// Faults and events of a run, by kind.
@@ -67,6 +85,10 @@ pub struct Counts {
     pub accepted: u64,
     /// Journals compacted.
     pub compactions: u64,
+    /// Seals sent by honest supervisors, repetitions included.
+    pub seals: u64,
+    /// Masters dropped by supervisors.
+    pub dropped_masters: u64,
 }
 
 /// What became of an effect.
@@ -84,6 +106,7 @@ pub struct World<'a> {
     sequence: u64,
     queue: BTreeMap<(u64, u64), Event>,
     processes: Vec<Process>,
+    homes: Vec<Home>,
     adversaries: BTreeMap<MemberIndex, Box<dyn Adversary>>,
     links: Links,
     random: Random,
@@ -97,6 +120,8 @@ pub struct World<'a> {
     /// Longest time from there until some honest member committed it.
     slowest_final_ms: u64,
     submissions: BTreeMap<u64, B256>,
+    /// Submissions that came from supervisors, to be answered.
+    home_submissions: BTreeMap<u64, Called>,
     said: BTreeSet<(usize, &'static str, u64, u64)>,
 }
 
@@ -117,6 +142,9 @@ impl<'a> World<'a> {
         let honest = universe.committee.indices().filter(is_honest).collect();
         let chain_hash = universe.committee.domain().chain();
         let genesis_ms = universe.genesis.timestamp_ms;
+        let supervisors = universe.supervisors.ids().iter().enumerate();
+        let supervisors =
+            supervisors.map(|(place, id)| (*id, keeps_rules(&scenario, &plan, place))).collect();
         let adversaries = plan.byzantine.iter().map(|(member, kind)| {
             let (signer, domain) = (universe.signer(*member), *universe.committee.domain());
             let tools = Tools { members, heal_ms: plan.fault_ms, signer, domain };
@@ -130,9 +158,11 @@ impl<'a> World<'a> {
             sequence: 0,
             queue: BTreeMap::new(),
             processes: Vec::new(),
+            homes: Vec::new(),
             adversaries,
             links: Links::new(&plan, random.fork()),
-            oracle: Oracle::new(scenario.checks, members, honest, chain_hash, genesis_ms),
+            oracle: Oracle::new(scenario.checks, members, honest, chain_hash, genesis_ms)
+                .with_supervisors(supervisors, plan.parameters.expected_seals),
             trace: Trace::new(is_printed),
             counts: Counts::default(),
             is_healed: false,
@@ -140,11 +170,13 @@ impl<'a> World<'a> {
             accepted: BTreeMap::new(),
             slowest_final_ms: 0,
             submissions: BTreeMap::new(),
+            home_submissions: BTreeMap::new(),
             said: BTreeSet::new(),
             random,
             plan,
         };
         world.populate();
+        world.populate_homes();
         world.foresee();
         world
     }
@@ -211,7 +243,8 @@ impl<'a> World<'a> {
             let (member, number) = (process.member, process.number);
             format!("member {member}.{number} ({kind}): {stand:?}\n")
         };
-        self.processes.iter().map(line).collect()
+        let masters: String = self.processes.iter().map(line).collect();
+        masters + &self.home_stands()
     }
 
     /// Transfers accepted by honest members, with all earlier ones of their account, and not yet final.
@@ -255,6 +288,9 @@ impl<'a> World<'a> {
                 for process in 0..self.processes.len() {
                     self.crash(process);
                 }
+                for place in 0..self.homes.len() {
+                    self.crash_home(place);
+                }
             }
             Event::Blackout => {}
             Event::Cut(partition) if !self.is_healed => {
@@ -265,6 +301,11 @@ impl<'a> World<'a> {
             Event::Cut(_) => {}
             Event::Submit(account) => self.submit(account)?,
             Event::Heal => self.heal(),
+            Event::Home { place, life, input } => self.hear_home(place, life, input)?,
+            Event::HomeWake(place) => self.wake_home(place)?,
+            Event::HomeStart(place) => self.start_home(place)?,
+            Event::Called(called) => self.answer_home(called)?,
+            Event::Relink(place, member) => self.relink(place, member),
         }
         Ok(true)
     }
@@ -279,6 +320,7 @@ impl<'a> World<'a> {
                 self.at(at_ms, Event::Start(process));
             }
         }
+        self.heal_homes();
         if self.plan.announces_links {
             let members: Vec<_> = self.universe.committee.indices().collect();
             for process in 0..self.processes.len() {
@@ -315,13 +357,30 @@ impl<'a> World<'a> {
     fn submit(&mut self, account: usize) -> Result<(), Violation> {
         let up: Vec<_> =
             (0..self.processes.len()).filter(|at| self.processes[*at].engine.is_some()).collect();
+        let homes: Vec<_> = self.honest_homes_up();
         let Some(process) = self.random.pick(&up) else { return Ok(()) };
         let Some(transfer) = transfers()[account].get(self.next_transfer[account]) else { return Ok(()) };
         self.next_transfer[account] += 1;
-        let id = self.submissions.len() as u64;
-        self.submissions.insert(id, *transfer.inner().tx_hash());
+        let id = self.next_submission(*transfer.inner().tx_hash());
+        let transaction = Box::new(transfer.clone());
+        if let Some(home) = self.random.pick(&homes).filter(|_| self.random.chance(500_000)) {
+            self.note_home(home, What::Submit(id));
+            return self.step_home(home, SupervisorInput::Submit { id, transaction });
+        }
         self.note(process, What::Submit(id));
-        self.step(process, Input::Submit { id, transaction: Box::new(transfer.clone()) })
+        self.step(process, Input::Submit { id, transaction })
+    }
+
+    fn next_submission(&mut self, hash: B256) -> u64 {
+        let id = self.submissions.len() as u64;
+        self.submissions.insert(id, hash);
+        id
+    }
+
+    fn honest_homes_up(&self) -> Vec<usize> {
+        let is_up =
+            |place: &usize| self.homes[*place].engine.is_some() && !self.plan.sealers.contains_key(place);
+        (0..self.homes.len()).filter(is_up).collect()
     }
 
     fn start(&mut self, at: usize) -> Result<(), Violation> {
@@ -334,8 +393,10 @@ impl<'a> World<'a> {
         let process = &mut self.processes[at];
         process.booted_at_ms = self.now_ms;
         process.engine = Some(engine);
+        process.feed = Feed::new(process.disk.store.reader());
         let member = process.member;
         self.step(at, Input::Wake)?;
+        self.serve(at);
         if self.plan.announces_links {
             for other in 0..self.processes.len() {
                 if self.processes[other].engine.is_some() {
@@ -359,10 +420,13 @@ impl<'a> World<'a> {
         if self.scenario.runner == Runner::RestoresBackup && process.is_honest {
             let tip = process.disk.store.reader().tip().ok().flatten();
             let height = tip.map_or(Height(0), |tip| tip.height);
-            self.oracle.on_lost_disk(process.member, height);
+            let third = process.disk.store.reader().third_state().ok().flatten();
+            let third = third.map_or(Height(0), |third| third.height);
+            self.oracle.on_lost_disk(process.member, height, third);
         }
         self.counts.crashes += 1;
         self.note(at, What::Crash);
+        self.unserve(at);
         let at_ms = self.now_ms + self.random.between(1, self.plan.down_ms);
         self.at(at_ms, Event::Start(at));
     }
@@ -416,6 +480,11 @@ impl<'a> World<'a> {
             self.counts.compactions += 1;
         }
     }
+}
+
+/// Whether a supervisor counts as one that keeps the rules.
+fn keeps_rules(scenario: &Scenario, plan: &Plan, place: usize) -> bool {
+    scenario.runner == Runner::SealsAnything || !plan.sealers.contains_key(&place)
 }
 
 /// Members that misbehave, for totals.

@@ -90,10 +90,10 @@ fn other_seeds_give_other_traces() {
 /// are new at each run, so these seeds do not replay exactly.
 #[test]
 fn real_cryptography() {
-    let keys = RealKeys::generate(4).unwrap();
+    let keys = RealKeys::generate(4, 6).unwrap();
     let started = Instant::now();
     let mut totals = Totals::default();
-    for mix in [Mix::Honest, Mix::Crashes, Mix::Twin, Mix::Garble] {
+    for mix in [Mix::Honest, Mix::Crashes, Mix::Twin, Mix::Garble, Mix::Supervisors] {
         let scenario = Scenario { mix, members: 4, heights: 10, ..Scenario::of(7) };
         let report = run_in(scenario, |plan| Universe::real(&keys, plan.parameters));
         totals.add(&report.unwrap_or_else(|failure| panic!("{failure}")));

@@ -86,6 +86,24 @@ fn unanswered_ranges_leave_a_laggard_behind() {
     assert_caught(Runner::AnswersNoRange, Mix::Partitions, Checks::OUTCOME, &[Invariant::Liveness]);
 }
 
+/// C8 ⚠: a seal that is in no log may be contradicted after a restart.
+#[test]
+fn a_seal_log_that_forgets_is_seen_at_the_next_seal() {
+    assert_caught(Runner::ForgetsSeals, Mix::Supervisors, Checks::ALL, &[Invariant::LogBeforeSend]);
+}
+
+#[test]
+fn supervisors_that_seal_unseen_are_no_honest_ones() {
+    let seen = [Invariant::NoSlashablePair];
+    assert_caught(Runner::SealsAnything, Mix::Supervisors, Checks::NO_DISK, &seen);
+}
+
+/// C8: blocks stay final without seals, and never reach the third state.
+#[test]
+fn without_seals_there_is_no_third_state() {
+    assert_caught(Runner::NobodySeals, Mix::Supervisors, Checks::OUTCOME, &[Invariant::Liveness]);
+}
+
 /// The bound of C1 is sharp: with one twin too many the chain forks, and that is seen.
 #[test]
 fn one_twin_too_many_forks_the_chain() {

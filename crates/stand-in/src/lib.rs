@@ -6,8 +6,10 @@
 //! holds one member's [`StandInSigner`] cannot sign for another through this interface.
 
 mod genesis;
+mod seals;
 
-pub use genesis::stand_in_genesis;
+pub use genesis::{stand_in_genesis, stand_in_genesis_with_supervisors};
+pub use seals::{StandInSealSigner, StandInSealVerifier};
 
 use btn_crypto::{SignError, Signer, Verifier};
 use btn_types::{B256, Bytes, MemberIndex, VoteSignature, sha256};
@@ -51,7 +53,7 @@ impl Secrets {
     }
 }
 
-/// Makes the signers of a simulated committee.
+/// Makes the signers of a simulated committee and of simulated supervisors.
 #[derive(Clone, Copy, Debug)]
 pub struct StandInKeys;
 
@@ -60,6 +62,12 @@ impl StandInKeys {
     #[must_use]
     pub fn signer(seed: u64, member: MemberIndex) -> StandInSigner {
         StandInSigner { secrets: Secrets::derive(seed, member) }
+    }
+
+    /// The seal signer of the supervisor at one place of [`btn_types::Genesis::sealing`].
+    #[must_use]
+    pub fn seal_signer(seed: u64, place: usize) -> StandInSealSigner {
+        StandInSealSigner::derive(seed, place)
     }
 }
 

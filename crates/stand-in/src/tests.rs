@@ -1,9 +1,9 @@
 //! The stand-ins keep the promises that simulations rely on.
 
 use super::*;
-use btn_crypto::{Committee, Draw};
+use btn_crypto::{Committee, Draw, SealVerifier, Supervisors};
 use btn_types::genesis::ConsensusParameters;
-use btn_types::{Epoch, View, Vote, VoteKind};
+use btn_types::{Epoch, Seal, View, Vote, VoteKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -75,4 +75,40 @@ fn genesis_gives_a_working_committee() {
         let certificate = committee.certify(&votes.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(committee.verify_certificate(&certificate), Ok(()));
     }
+}
+
+#[test]
+fn seals_bind_supervisor_core_block_and_seed() {
+    let genesis = stand_in_genesis_with_supervisors(4, 5, ConsensusParameters::DEVNET, BTreeMap::new());
+    genesis.check().unwrap();
+    let order: Vec<_> = genesis.sealing().iter().map(|supervisor| supervisor.id).collect();
+    assert_eq!(order, genesis.supervisors.iter().map(|supervisor| supervisor.id).collect::<Vec<_>>());
+    let with = |seed| {
+        let verifier = Arc::new(StandInSealVerifier::new(seed, 5));
+        Supervisors::from_genesis(&genesis, B256::repeat_byte(9), verifier)
+    };
+    let supervisors = with(SEED);
+    for (place, &id) in supervisors.ids().iter().enumerate() {
+        let signer = StandInKeys::seal_signer(SEED, place);
+        let make = |core| supervisors.seal(id, &signer, core, message(3)).unwrap().unwrap();
+        let seal = make(message(2));
+        assert_eq!(supervisors.verify(&seal), Ok(()));
+        assert_eq!(seal.draw_signature.len(), DRAW_SIGNATURE_BYTES);
+        assert_eq!(make(message(2)), seal, "deterministic");
+        assert_ne!(make(message(4)).draw_signature, seal.draw_signature, "another core");
+        let other = supervisors.ids()[(place + 1) % 5];
+        assert!(supervisors.verify(&Seal { supervisor: other, ..seal.clone() }).is_err());
+        assert!(supervisors.verify(&Seal { block_hash: message(4), ..seal.clone() }).is_err());
+        assert!(supervisors.verify(&Seal { signature: seal.signature.slice(1..), ..seal.clone() }).is_err());
+        assert!(with(8).verify(&seal).is_err(), "another seed");
+    }
+    assert!(!StandInSealVerifier::new(SEED, 5).verify(5, message(1), &[]), "no sixth supervisor");
+}
+
+#[test]
+fn nobody_supervises_unless_asked_to() {
+    let without = stand_in_genesis(4, ConsensusParameters::DEVNET, BTreeMap::new());
+    let with = stand_in_genesis_with_supervisors(4, 16, ConsensusParameters::DEVNET, BTreeMap::new());
+    assert!(without.supervisors.is_empty());
+    assert_eq!((with.supervisors.len(), &with.nodes), (16, &without.nodes));
 }

@@ -1,6 +1,6 @@
 //! Why the store refuses or fails. Every message names the place and, where there is one, the remedy.
 
-use btn_types::{B256, Height};
+use btn_types::{B256, Height, NodeId};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -96,6 +96,42 @@ pub enum StoreError {
         /// Transactions.
         expected: usize,
         /// Receipts.
+        actual: usize,
+    },
+    /// The third state would move back or stay.
+    #[error("the third state moves to height {actual}, it must rise to {expected} at least")]
+    ThirdStateBack {
+        /// Lowest height allowed.
+        expected: Height,
+        /// Height in the batch.
+        actual: Height,
+    },
+    /// The sealed block is not final after the batch.
+    #[error("sealed block {height} has hash {actual}, but the final block of that height is {expected:?}")]
+    SealedNotFinal {
+        /// Height of the sealed block.
+        height: Height,
+        /// Hash of the final block there, if there is one.
+        expected: Option<B256>,
+        /// Hash given.
+        actual: B256,
+    },
+    /// A seal of another block.
+    #[error("sealed block {height} came with a seal of supervisor {supervisor} on another block")]
+    ForeignSeal {
+        /// Height of the sealed block.
+        height: Height,
+        /// Whose seal.
+        supervisor: NodeId,
+    },
+    /// No seals, or not strictly ascending by supervisor.
+    #[error(
+        "sealed block {height} came with {actual} seals that do not ascend strictly by supervisor, or none"
+    )]
+    SealOrder {
+        /// Height of the sealed block.
+        height: Height,
+        /// Seals given.
         actual: usize,
     },
 }

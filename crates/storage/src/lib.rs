@@ -20,7 +20,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 
-pub use batch::{FinalizedBatch, FinalizedBlock, StoredTip};
+pub use batch::{FinalizedBatch, FinalizedBlock, SealedBlock, Stored, StoredTip};
 pub use directory::{DataDirectory, DirectoryError, OpenedJournal};
 pub use error::StoreError;
 pub use identity::Identity;

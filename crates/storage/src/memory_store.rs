@@ -1,8 +1,10 @@
 //! A store in memory, for the simulator and for tests of everything above storage.
 
-use crate::{AccountVisitor, FinalizedBatch, FinalizedBlock, Store, StoreError, StoreReader, StoredTip};
+use crate::{
+    AccountVisitor, FinalizedBatch, FinalizedBlock, Store, StoreError, StoreReader, Stored, StoredTip,
+};
 use alloy_consensus::{Header, ReceiptEnvelope};
-use btn_types::{Account, AccountDiff, Address, B256, Block, Bytes, Certificate, Height, U256};
+use btn_types::{Account, AccountDiff, Address, B256, Block, Bytes, Certificate, Height, Seal, U256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,6 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Clone, Default)]
 struct Data {
     blocks: BTreeMap<Height, Arc<StoredBlock>>,
+    third_state: Option<StoredTip>,
+    seals: BTreeMap<Height, Arc<[Seal]>>,
     height_by_hash: BTreeMap<B256, Height>,
     transaction_location: BTreeMap<B256, (Height, u32)>,
     accounts: BTreeMap<Address, Account>,
@@ -104,10 +108,15 @@ impl Store for MemoryStore {
 
     fn commit(&mut self, batch: FinalizedBatch) -> Result<(), StoreError> {
         let mut newest = self.shared.0.write().unwrap_or_else(PoisonError::into_inner);
-        batch.check_continues(newest.tip())?;
+        let stored = Stored { tip: newest.tip(), third_state: newest.third_state };
+        batch.check_continues(stored, |height| Ok(newest.blocks.get(&height).map(|stored| stored.hash)))?;
         let data = Arc::make_mut(&mut newest);
         for finalized in batch.blocks {
             data.insert(finalized);
+        }
+        if let Some(sealed) = batch.sealed {
+            data.third_state = Some(sealed.place());
+            data.seals.insert(sealed.height, sealed.seals.into());
         }
         Ok(())
     }
@@ -144,6 +153,14 @@ impl StoreReader for Shared {
 
     fn finalization(&self, height: Height) -> Result<Option<Certificate>, StoreError> {
         Ok(self.newest().blocks.get(&height).and_then(|stored| stored.finalization.clone()))
+    }
+
+    fn third_state(&self) -> Result<Option<StoredTip>, StoreError> {
+        Ok(self.newest().third_state)
+    }
+
+    fn seals(&self, height: Height) -> Result<Vec<Seal>, StoreError> {
+        Ok(self.newest().seals.get(&height).map(|seals| seals.to_vec()).unwrap_or_default())
     }
 
     fn transaction_location(&self, hash: B256) -> Result<Option<(Height, u32)>, StoreError> {

@@ -6,7 +6,7 @@ mod tests;
 mod writer;
 
 use crate::encoding::{SLOT_KEY_BYTES, decode_hash, decode_height};
-use crate::{FinalizedBatch, Store, StoreError, StoreReader, StoredTip};
+use crate::{FinalizedBatch, Store, StoreError, StoreReader, Stored};
 use btn_types::B256;
 use reader::{RedbReader, RedbSnapshot};
 use redb::{Database, TableDefinition};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Schema of the database; a change that an older program would misread raises it.
-pub(crate) const SCHEMA: u64 = 1;
+pub(crate) const SCHEMA: u64 = 2;
 
 /// Keys of fixed width, values of bytes.
 type Table<const N: usize> = TableDefinition<'static, &'static [u8; N], &'static [u8]>;
@@ -27,6 +27,8 @@ const BODIES: Table<8> = Table::new("bodies");
 const RECEIPTS: Table<8> = Table::new("receipts");
 /// Height → RLP certificate.
 const FINALIZATIONS: Table<8> = Table::new("finalizations");
+/// Height → RLP list of the seals that made its block the third state.
+const SEALS: Table<8> = Table::new("seals");
 /// Block hash → height.
 const HEIGHT_BY_HASH: Table<32> = Table::new("height_by_hash");
 /// Transaction hash → height and index.
@@ -37,8 +39,11 @@ const ACCOUNTS: Table<20> = Table::new("accounts");
 const STORAGE: Table<SLOT_KEY_BYTES> = Table::new("storage");
 /// keccak256 → code.
 const CODES: Table<32> = Table::new("codes");
-/// Name → value: "schema" and "chain".
+/// Name → value: "schema", "chain", and once there is one "third_state".
 const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+
+/// Key of height and hash of the newest block of the third state.
+const THIRD_STATE: &str = "third_state";
 
 /// The database file and its name for messages.
 pub(crate) struct Shared {
@@ -64,7 +69,7 @@ fn failed<E: Into<redb::Error>>(path: &Path, doing: &'static str) -> impl Fn(E) 
 /// The database of finalised data on disk.
 pub struct RedbStore {
     shared: Arc<Shared>,
-    tip: Option<StoredTip>,
+    stored: Stored,
 }
 
 impl RedbStore {
@@ -81,8 +86,9 @@ impl RedbStore {
         let database = builder.create(path).map_err(failed(path, "opening"))?;
         let shared = Arc::new(Shared { database, path: path.to_owned() });
         writer::prepare(&shared, chain)?;
-        let tip = RedbSnapshot::new(Arc::clone(&shared))?.tip()?;
-        Ok(Self { shared, tip })
+        let snapshot = RedbSnapshot::new(Arc::clone(&shared))?;
+        let stored = Stored { tip: snapshot.tip()?, third_state: snapshot.third_state()? };
+        Ok(Self { shared, stored })
     }
 }
 
@@ -92,10 +98,14 @@ impl Store for RedbStore {
     }
 
     fn commit(&mut self, batch: FinalizedBatch) -> Result<(), StoreError> {
-        batch.check_continues(self.tip)?;
-        let Some(tip) = batch.tip() else { return Ok(()) };
+        batch.check_continues(self.stored, |height| self.reader().hash_of(height))?;
+        if batch.is_empty() {
+            return Ok(());
+        }
         writer::write(&self.shared, &batch)?;
-        self.tip = Some(tip);
+        self.stored.tip = batch.tip().or(self.stored.tip);
+        let third_state = batch.sealed.map(|sealed| sealed.place());
+        self.stored.third_state = third_state.or(self.stored.third_state);
         Ok(())
     }
 }

@@ -5,7 +5,9 @@ mod tests;
 
 use crate::{FinalizedBatch, StoreError, StoredTip};
 use alloy_consensus::{Header, ReceiptEnvelope};
-use btn_types::{Account, Address, B256, Block, Bytes, Certificate, Height, StateError, StateReader, U256};
+use btn_types::{
+    Account, Address, B256, Block, Bytes, Certificate, Height, Seal, StateError, StateReader, U256,
+};
 use std::sync::Arc;
 
 /// Non-zero storage slots of one account, ascending by slot.
@@ -79,6 +81,19 @@ pub trait StoreReader: Send + Sync {
     /// # Errors
     /// The disk failed.
     fn finalization(&self, height: Height) -> Result<Option<Certificate>, StoreError>;
+
+    /// The newest block of the third state; `None` where none was recorded: at first, and for ever where
+    /// nobody supervises.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn third_state(&self) -> Result<Option<StoredTip>, StoreError>;
+
+    /// The seals that made the block at a height the third state; none where another block's seals covered it.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn seals(&self, height: Height) -> Result<Vec<Seal>, StoreError>;
 
     /// Height of the block that holds a transaction, and the transaction's place in it.
     ///

@@ -1,15 +1,15 @@
 //! Sample values and generators shared by this crate's tests.
 
-use crate::{FinalizedBatch, FinalizedBlock, Identity, StoreReader};
+use crate::{FinalizedBatch, FinalizedBlock, Identity, SealedBlock, StoreReader};
 use alloy_consensus::{
     Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, SignableTransaction, TxEip1559,
     TxEip2930, TxEip7702, TxEnvelope, TxLegacy,
 };
 use alloy_primitives::{Log, Signature, TxKind};
 use btn_types::{
-    Account, AccountDiff, Address, B256, Bitmap, Block, Bytes, Certificate, Envelope, Epoch, JournalRecord,
-    Justification, MemberIndex, NodeId, Proposal, ProposalMessage, StateDiff, U256, View, Vote, VoteKind,
-    VoteSignature,
+    Account, AccountDiff, Address, B256, Bitmap, Block, Bytes, Certificate, Envelope, Epoch, Height,
+    JournalRecord, Justification, MemberIndex, NodeId, Proposal, ProposalMessage, Seal, SealRecord,
+    StateDiff, U256, View, Vote, VoteKind, VoteSignature,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -82,12 +82,32 @@ pub(crate) fn block(height: u64, parent_hash: B256, transactions: Vec<TxEnvelope
             clerk_signature: Bytes::from(vec![7; 256]),
             timestamp_ms: 1_000 * height,
             seal_root: hash(0x5f),
+            supervisors_root: hash(0x60),
+            supervisors: 3,
         },
         justification: Justification {
             parent_certificate: Some(certificate(VoteKind::Notarize, parent_view.0)),
             nullifications: vec![certificate(VoteKind::Nullify, parent_view.0 + 1)],
         },
+        seals: (1..=2).map(|supervisor| seal(supervisor, parent_hash)).collect(),
     }
+}
+
+pub(crate) fn seal(supervisor: u8, block_hash: B256) -> Seal {
+    Seal {
+        supervisor: NodeId(hash(supervisor)),
+        core: hash(0xc0),
+        draw_signature: Bytes::from(vec![supervisor; 256]),
+        block_hash,
+        signature: Bytes::from(vec![supervisor ^ 0xff; 256]),
+    }
+}
+
+/// The block as the third state, sealed by so many supervisors.
+pub(crate) fn sealed(finalized: &FinalizedBlock, supervisors: u8) -> SealedBlock {
+    let hash = finalized.hash;
+    let seals = (1..=supervisors).map(|supervisor| seal(supervisor, hash)).collect();
+    SealedBlock { height: finalized.block.height(), hash, seals }
 }
 
 /// A block with four transactions and their receipts, and the Finalization at even heights.
@@ -111,7 +131,7 @@ pub(crate) fn chain(diffs: Vec<StateDiff>) -> Vec<FinalizedBlock> {
 }
 
 pub(crate) fn batch(blocks: &[FinalizedBlock]) -> FinalizedBatch {
-    FinalizedBatch { blocks: blocks.to_vec() }
+    FinalizedBatch { blocks: blocks.to_vec(), sealed: None }
 }
 
 pub(crate) fn account(nonce: u64) -> Account {
@@ -179,7 +199,19 @@ pub(crate) fn one_of_each() -> Vec<JournalRecord> {
         JournalRecord::Certificate(certificate(VoteKind::Notarize, 5)),
         JournalRecord::Body(Arc::new(proposal_message(body(4)))),
         JournalRecord::Transaction(Bytes::from_static(b"\x02transaction")),
+        seal_record(7),
     ]
+}
+
+/// A supervisor's record of its own seal.
+pub(crate) fn seal_record(view: u64) -> JournalRecord {
+    let seal = seal(3, hash(0x0b));
+    JournalRecord::Sealed(Box::new(SealRecord {
+        epoch: Epoch(0),
+        view: View(view),
+        height: Height(view),
+        seal,
+    }))
 }
 
 fn any_hash() -> impl Strategy<Value = B256> {
@@ -247,6 +279,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = JournalRecord> {
         any_proposal_message().prop_map(JournalRecord::Body),
         proptest::collection::vec(any::<u8>(), 0..300)
             .prop_map(|bytes| JournalRecord::Transaction(bytes.into())),
+        any::<u64>().prop_map(seal_record),
     ]
 }
 

@@ -3,8 +3,10 @@
 
 use crate::certificate::decode_optional;
 use crate::codec::{decode_bytes, decode_list, decode_struct};
-use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS, MAX_CERTIFICATES, MAX_RSA_SIGNATURE_BYTES};
-use crate::{Certificate, Epoch, Height, NodeId, Round, View};
+use crate::limits::{
+    MAX_BLOCK_BYTES, MAX_BLOCK_SEALS, MAX_BLOCK_TRANSACTIONS, MAX_CERTIFICATES, MAX_RSA_SIGNATURE_BYTES,
+};
+use crate::{Certificate, Epoch, Height, NodeId, Round, Seal, View};
 use alloy_consensus::{Header, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_rlp::{BufMut, Decodable, Encodable, Error, RlpEncodable};
@@ -25,8 +27,13 @@ pub struct Envelope {
     pub clerk_signature: Bytes,
     /// Milliseconds since the Unix epoch, strictly above the parent's (C5 rule 6).
     pub timestamp_ms: u64,
-    /// Root over the seals included; the hash of nothing while level 2 does not exist.
+    /// RFC 6962 tree hash over the encodings of the block's seals, in order; the SHA-256 of nothing where there
+    /// are none.
     pub seal_root: B256,
+    /// RFC 6962 tree hash over the ids of the registered supervisors, ascending (C8).
+    pub supervisors_root: B256,
+    /// S: how many supervisors are registered (C8).
+    pub supervisors: u32,
 }
 
 impl Envelope {
@@ -48,6 +55,8 @@ impl Decodable for Envelope {
                 clerk_signature: decode_bytes(payload, MAX_RSA_SIGNATURE_BYTES)?,
                 timestamp_ms: Decodable::decode(payload)?,
                 seal_root: Decodable::decode(payload)?,
+                supervisors_root: Decodable::decode(payload)?,
+                supervisors: Decodable::decode(payload)?,
             })
         })
     }
@@ -100,6 +109,9 @@ pub struct Block {
     pub envelope: Envelope,
     /// Certificates for building on the parent.
     pub justification: Justification,
+    /// Seals of ancestors up to [`crate::limits::MAX_SEAL_AGE_HEIGHTS`] below, not included before, ascending by
+    /// height and supervisor (C8).
+    pub seals: Vec<Seal>,
 }
 
 impl Block {
@@ -160,6 +172,7 @@ impl Decodable for Block {
                 transactions: decode_transactions(payload)?,
                 envelope: Decodable::decode(payload)?,
                 justification: Decodable::decode(payload)?,
+                seals: decode_list(payload, MAX_BLOCK_SEALS)?,
             })
         })
     }
@@ -182,6 +195,8 @@ pub struct BlockMeta {
     pub parent_view: View,
     /// `seed(B)` (C3).
     pub seed: B256,
+    /// `core(B)` (C3): what its seals draw on.
+    pub core: B256,
     /// Draw seed of a block at `height + 1` on this one (C3).
     pub child_draw_seed: B256,
     /// Draw seed of a block at `height + 3` on this branch: what tickets for two views ahead may need where

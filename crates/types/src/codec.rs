@@ -1,7 +1,7 @@
 //! Canonical encoding helpers: whole-input decoding and bounded lists over RLP.
 
 use alloy_primitives::B256;
-use alloy_rlp::{Decodable, Encodable, Error, Header};
+use alloy_rlp::{BufMut, Decodable, Encodable, Error, Header};
 use sha2::{Digest, Sha256};
 
 /// The canonical bytes of a value.
@@ -44,6 +44,16 @@ pub(crate) fn decode_bytes(buf: &mut &[u8], most: usize) -> Result<alloy_primiti
         return Err(Error::Custom("byte string longer than its limit"));
     }
     Ok(alloy_primitives::Bytes::copy_from_slice(payload))
+}
+
+/// Writes `[tag, fields…]`.
+pub(crate) fn encode_tagged(tag: u8, fields: &[&dyn Encodable], out: &mut dyn BufMut) {
+    let payload_length = tag.length() + fields.iter().map(|field| field.length()).sum::<usize>();
+    alloy_rlp::Header { list: true, payload_length }.encode(out);
+    tag.encode(out);
+    for field in fields {
+        field.encode(out);
+    }
 }
 
 /// Opens a list and hands its payload to `read`, which must consume all of it.

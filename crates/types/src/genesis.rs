@@ -3,7 +3,7 @@
 //! accept each other's votes.
 
 use crate::codec::{encode, sha256};
-use crate::limits::{MAX_COMMITTEE_MEMBERS, MIN_LOTTERY_PERIOD_BLOCKS};
+use crate::limits::{MAX_COMMITTEE_MEMBERS, MAX_EXPECTED_SEALS, MAX_SUPERVISORS, MIN_LOTTERY_PERIOD_BLOCKS};
 use crate::{NodeId, VoteKey, VoteSignature};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{BufMut, Encodable, RlpEncodable};
@@ -45,12 +45,31 @@ pub struct NodeRecord {
     pub network_key: B256,
     /// `host:port` where the node listens, best first. A node's own configuration may override it.
     pub addresses: Vec<String>,
+    /// `host:port` where the node listens for supervisors, best first. May be overridden likewise.
+    #[serde(default)]
+    pub supervisor_addresses: Vec<String>,
     /// Account that earns the node's fees.
     pub payout: Address,
     /// BLS12-381 vote key, G1 compressed (K7).
     pub vote_key: VoteKey,
     /// Proof of possession of the vote key.
     pub vote_key_proof: VoteSignature,
+}
+
+/// One supervisor of the registry (C2): a home node that seals. It has no address, as nobody dials it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable)]
+#[serde(deny_unknown_fields)]
+pub struct SupervisorRecord {
+    /// SHA-256 of `rsa_public_key`.
+    pub id: NodeId,
+    /// RSA lottery key: SubjectPublicKeyInfo, DER.
+    pub rsa_public_key: Bytes,
+    /// Proof that RSA is a permutation under the key: eight roots, each as long as the modulus (K1).
+    pub rsa_permutation_proof: Vec<Bytes>,
+    /// Ed25519 key of the node's connections, 32 bytes.
+    pub network_key: B256,
+    /// Account that will earn the node's rewards.
+    pub payout: Address,
 }
 
 /// An account of the genesis state.
@@ -85,6 +104,8 @@ pub struct ConsensusParameters {
     pub min_block_interval_ms: u64,
     /// P: heights of one lottery period (C3).
     pub lottery_period_blocks: u64,
+    /// λ: seals expected per block where more supervisors than that are registered (C8).
+    pub expected_seals: u64,
 }
 
 impl ConsensusParameters {
@@ -95,6 +116,7 @@ impl ConsensusParameters {
         idle_interval_ms: 2_000,
         min_block_interval_ms: 100,
         lottery_period_blocks: 16,
+        expected_seals: 128,
     };
 }
 
@@ -135,8 +157,11 @@ pub struct Genesis {
     pub consensus: ConsensusParameters,
     /// Funded accounts and predeployed contracts.
     pub alloc: BTreeMap<Address, GenesisAccount>,
-    /// The registry.
+    /// The registry's masters.
     pub nodes: Vec<NodeRecord>,
+    /// The registry's supervisors.
+    #[serde(default)]
+    pub supervisors: Vec<SupervisorRecord>,
 }
 
 /// Largest chain id of EIP-2294: its EIP-155 `v` fits in 64 bits, which is what wallets assume.
@@ -226,6 +251,8 @@ impl Genesis {
         self.check_ranges()?;
         let count = self.nodes.len() as u64;
         range("nodes (masters)", count, 1, MAX_COMMITTEE_MEMBERS as u64, "between 1 and 150")?;
+        let (count, most) = (self.supervisors.len() as u64, MAX_SUPERVISORS as u64);
+        range("supervisors", count, 0, most, "at most 10000")?;
         let mut supply = U256::ZERO;
         for account in self.alloc.values() {
             supply = supply.checked_add(account.balance).ok_or(GenesisError::Supply)?;
@@ -246,6 +273,8 @@ impl Genesis {
         range("consensus.candidate_wait_ms", wait_ms, 0, half, "at most half of delta_ms")?;
         let (period_blocks, shortest) = (consensus.lottery_period_blocks, MIN_LOTTERY_PERIOD_BLOCKS);
         range("consensus.lottery_period_blocks", period_blocks, shortest, u64::MAX, "at least 4")?;
+        let (seals, most) = (consensus.expected_seals, MAX_EXPECTED_SEALS);
+        range("consensus.expected_seals", seals, 1, most, "between 1 and 256")?;
         range("base_fee.change_denominator", base_fee.change_denominator, 1, u64::MAX, "at least 1")?;
         // Else the gas target is 0, and the next base fee a division by it.
         let (elasticity, gas_limit) = (base_fee.elasticity, self.gas_limit);
@@ -256,17 +285,22 @@ impl Genesis {
 
     fn check_nodes(&self) -> Result<(), GenesisError> {
         let (mut keys, mut network_keys, mut vote_keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for node in &self.nodes {
-            let expected = NodeId(sha256(&node.rsa_public_key));
-            if node.id != expected {
-                return Err(GenesisError::NodeId { actual: node.id, expected });
+        let masters = self.nodes.iter().map(|node| (node.id, &node.rsa_public_key, node.network_key));
+        let supervisors =
+            self.supervisors.iter().map(|node| (node.id, &node.rsa_public_key, node.network_key));
+        for (id, rsa_public_key, network_key) in masters.chain(supervisors) {
+            let expected = NodeId(sha256(rsa_public_key));
+            if id != expected {
+                return Err(GenesisError::NodeId { actual: id, expected });
             }
-            if !keys.insert(node.id) {
+            if !keys.insert(id) {
                 return Err(GenesisError::Duplicate { what: "RSA key" });
             }
-            if !network_keys.insert(node.network_key) {
+            if !network_keys.insert(network_key) {
                 return Err(GenesisError::Duplicate { what: "network key" });
             }
+        }
+        for node in &self.nodes {
             if !vote_keys.insert(node.vote_key) {
                 return Err(GenesisError::Duplicate { what: "vote key" });
             }
@@ -280,6 +314,14 @@ impl Genesis {
         let mut masters: Vec<_> = self.nodes.iter().filter(|node| node.level == Level::Master).collect();
         masters.sort_by_key(|node| node.id);
         masters
+    }
+
+    /// The registered supervisors, ascending by id (C8). The position is the leaf of the supervisors' root.
+    #[must_use]
+    pub fn sealing(&self) -> Vec<&SupervisorRecord> {
+        let mut supervisors: Vec<_> = self.supervisors.iter().collect();
+        supervisors.sort_by_key(|supervisor| supervisor.id);
+        supervisors
     }
 
     /// SHA-256 of the canonical encoding; the genesis header's `extra_data`.
@@ -299,6 +341,7 @@ struct CanonicalGenesis<'a> {
     consensus: &'a ConsensusParameters,
     alloc: Vec<CanonicalAccount<'a>>,
     nodes: Vec<&'a NodeRecord>,
+    supervisors: Vec<&'a SupervisorRecord>,
 }
 
 #[derive(RlpEncodable)]
@@ -340,6 +383,7 @@ impl Genesis {
             consensus: &self.consensus,
             alloc: self.alloc.iter().map(CanonicalAccount::from).collect(),
             nodes,
+            supervisors: self.sealing(),
         }
     }
 }

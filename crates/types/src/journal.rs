@@ -1,9 +1,10 @@
-//! What a master writes to its journal and syncs before it acts (C6): own votes and proposals, certificates,
-//! bodies, and transactions it has acknowledged. The floor (C6.0) is the highest Finalization in it.
+//! What a node writes to its journal and syncs before it acts (C6, C8): own votes and proposals, certificates,
+//! bodies, transactions it has acknowledged, and a supervisor's seals. The floor (C6.0) is the highest Finalization in
+//! it.
 
 use crate::codec::{decode_bytes, decode_struct};
 use crate::limits::MAX_TRANSACTION_BYTES;
-use crate::{Certificate, ProposalMessage, Vote};
+use crate::{Certificate, ProposalMessage, SealRecord, Vote};
 use alloy_primitives::Bytes;
 use alloy_rlp::{BufMut, Decodable, Encodable, Error};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub enum JournalRecord {
     Body(Arc<ProposalMessage>),
     /// A transaction, before its submitter is told that it was accepted.
     Transaction(Bytes),
+    /// A supervisor's own seal, before it is sent (C8 ⚠).
+    Sealed(Box<SealRecord>),
 }
 
 impl JournalRecord {
@@ -32,6 +35,7 @@ impl JournalRecord {
             Self::Certificate(certificate) => (3, certificate),
             Self::Body(message) => (4, &**message),
             Self::Transaction(bytes) => (5, bytes),
+            Self::Sealed(record) => (6, &**record),
         }
     }
 
@@ -63,6 +67,7 @@ impl Decodable for JournalRecord {
             3 => Ok(Self::Certificate(Decodable::decode(payload)?)),
             4 => Ok(Self::Body(Arc::new(Decodable::decode(payload)?))),
             5 => decode_bytes(payload, MAX_TRANSACTION_BYTES).map(Self::Transaction),
+            6 => Ok(Self::Sealed(Box::new(Decodable::decode(payload)?))),
             _ => Err(Error::Custom("unknown kind of journal record")),
         })
     }

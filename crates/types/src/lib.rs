@@ -12,7 +12,9 @@ mod journal;
 pub mod limits;
 mod message;
 mod number;
+mod seal;
 mod state;
+pub mod supervision;
 
 pub use block::{Block, BlockMeta, BuildRequest, Envelope, Justification};
 pub use certificate::{Bitmap, BitmapError, Certificate, SUITE_BLS12_381, SignatureSuite, Vote, VoteKind};
@@ -24,6 +26,7 @@ pub use message::{
     VoteMessage,
 };
 pub use number::{Epoch, Height, MemberIndex, NodeId, Now, Round, View, VoteKey, VoteSignature};
+pub use seal::{Seal, SealRecord};
 pub use state::{Account, AccountDiff, StateDiff, StateError, StateReader};
 
 pub use alloy_primitives::{Address, B256, Bytes, U256};

@@ -51,5 +51,31 @@ pub const MAX_CLOCK_LEAD_MS: u64 = 500;
 /// Most bytes of a genesis file.
 pub const MAX_GENESIS_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Most supervisors a genesis may list.
+pub const MAX_SUPERVISORS: usize = 10_000;
+
+/// Largest λ a genesis may name: expected seals per block (C8). They must fit into one block, or nodes that count
+/// them from blocks never see enough.
+pub const MAX_EXPECTED_SEALS: u64 = 256;
+
+/// Most seals that one block may include: two RSA verifications each.
+pub const MAX_BLOCK_SEALS: usize = 256;
+
+/// Most seals in one message.
+pub const MAX_SEALS_PER_MESSAGE: usize = 256;
+
+/// A seal may be included in this many heights above its block, and is counted that long (C8).
+pub const MAX_SEAL_AGE_HEIGHTS: u64 = 32;
+
+/// A supervisor seals nothing this many views or more below the highest view it has sealed: older records of its
+/// seal log may go.
+pub const SEAL_LOG_VIEWS: u64 = 1_024;
+
+/// Most tickets shown to a submitter.
+pub const MAX_CANDIDATES: usize = 64;
+
 /// Shortest lottery period: the draw seeds of the next three heights must lie on blocks already known (C6.2).
 pub const MIN_LOTTERY_PERIOD_BLOCKS: u64 = 4;
+
+const _: () =
+    assert!(MAX_EXPECTED_SEALS as usize <= MAX_BLOCK_SEALS, "a block must have room for its parent's seals");

@@ -1,12 +1,12 @@
 //! What masters say to each other (C5): one enum, one canonical encoding, three classes of urgency.
 
 use crate::certificate::decode_optional;
-use crate::codec::{decode_bytes, decode_list, decode_struct};
+use crate::codec::{decode_bytes, decode_list, decode_struct, encode_tagged};
 use crate::limits::{
-    MAX_CERTIFICATES, MAX_FORWARDED_TRANSACTIONS, MAX_RANGE_BLOCKS, MAX_RSA_SIGNATURE_BYTES, MAX_TICKETS,
-    MAX_TRANSACTION_BYTES,
+    MAX_CERTIFICATES, MAX_FORWARDED_TRANSACTIONS, MAX_RANGE_BLOCKS, MAX_RSA_SIGNATURE_BYTES,
+    MAX_SEALS_PER_MESSAGE, MAX_TICKETS, MAX_TRANSACTION_BYTES,
 };
-use crate::{Block, Certificate, Epoch, Height, MemberIndex, View, Vote, VoteSignature};
+use crate::{Block, Certificate, Epoch, Height, MemberIndex, Seal, View, Vote, VoteSignature};
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{BufMut, Decodable, Encodable, Error, RlpDecodable, RlpEncodable};
 use std::sync::Arc;
@@ -209,6 +209,8 @@ pub enum Message {
     Range(Box<BlockRange>),
     /// EIP-2718 transactions accepted by the sender (C10 stage 1). The receiver does not pass them on.
     Transactions(Vec<Bytes>),
+    /// Seals that supervisors gave the sender (C8). The receiver does not pass them on.
+    Seals(Vec<Seal>),
 }
 
 impl Message {
@@ -218,7 +220,9 @@ impl Message {
         match self {
             Self::Vote(_) | Self::Certificate(_) | Self::Candidacy(_) | Self::Fetch(_) => MessageClass::Vote,
             Self::Proposal(_) => MessageClass::Proposal,
-            Self::Certificates(_) | Self::Range(_) | Self::Transactions(_) => MessageClass::Bulk,
+            Self::Certificates(_) | Self::Range(_) | Self::Transactions(_) | Self::Seals(_) => {
+                MessageClass::Bulk
+            }
         }
     }
 
@@ -234,17 +238,8 @@ impl Message {
             Self::Certificates(_) => "certificates",
             Self::Range(_) => "range",
             Self::Transactions(_) => "transactions",
+            Self::Seals(_) => "seals",
         }
-    }
-}
-
-/// Writes `[tag, fields…]`.
-fn encode_tagged(tag: u8, fields: &[&dyn Encodable], out: &mut dyn BufMut) {
-    let payload_length = tag.length() + fields.iter().map(|field| field.length()).sum::<usize>();
-    alloy_rlp::Header { list: true, payload_length }.encode(out);
-    tag.encode(out);
-    for field in fields {
-        field.encode(out);
     }
 }
 
@@ -285,6 +280,7 @@ impl Message {
             Self::Certificates(certificates) => (6, certificates),
             Self::Range(range) => (7, &**range),
             Self::Transactions(transactions) => (8, transactions),
+            Self::Seals(seals) => (9, seals),
         }
     }
 }
@@ -325,6 +321,7 @@ impl Decodable for Message {
             6 => Ok(Self::Certificates(decode_list(payload, MAX_CERTIFICATES)?)),
             7 => Ok(Self::Range(Box::new(Decodable::decode(payload)?))),
             8 => decode_transactions(payload).map(Self::Transactions),
+            9 => Ok(Self::Seals(decode_list(payload, MAX_SEALS_PER_MESSAGE)?)),
             _ => Err(Error::Custom("unknown kind of message")),
         })
     }

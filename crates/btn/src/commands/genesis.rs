@@ -5,13 +5,16 @@ use crate::amount::{format_btn, parse_amount};
 use crate::files::{MODE_PUBLIC, read_text, write_file};
 use crate::output::{print_json, print_line, print_note, table};
 use alloy_primitives::{Address, B256, U256};
-use btn_crypto::check_node_record;
+use btn_crypto::{RegistryError, check_node_record, check_supervisor_record};
 use btn_node::genesis::{genesis_hash, load_genesis};
-use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, GenesisAccount, NodeRecord};
+use btn_types::genesis::{
+    BaseFeeParameters, ConsensusParameters, GenesisAccount, NodeRecord, SupervisorRecord,
+};
 use btn_types::{Genesis, NodeId};
 use clap::{Args, Subcommand};
 use eyre::{WrapErr as _, eyre};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,6 +52,9 @@ struct NewArgs {
     /// Public record of a master (`node.json` of `btn init`); once per master
     #[arg(long, value_name = "FILE", required = true)]
     node: Vec<PathBuf>,
+    /// Public record of a supervisor (`supervisor.json` of `btn init --supervisor`); once per supervisor
+    #[arg(long, value_name = "FILE")]
+    supervisor: Vec<PathBuf>,
     /// Account to fund, as in 0x…=10000BTN (or gwei, wei); may be given several times
     #[arg(long, value_name = "ADDRESS=AMOUNT", value_parser = parse_fund)]
     fund: Vec<(Address, U256)>,
@@ -64,6 +70,9 @@ struct NewArgs {
     /// Bound on a message's travel between masters, milliseconds; all timeouts follow from it
     #[arg(long, value_name = "MS", default_value_t = ConsensusParameters::DEVNET.delta_ms)]
     delta_ms: u64,
+    /// Seals expected per block where more supervisors than that are registered; a third of them make a block sealed
+    #[arg(long, value_name = "NUMBER", default_value_t = ConsensusParameters::DEVNET.expected_seals)]
+    expected_seals: u64,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -88,6 +97,8 @@ struct GenesisObject<'a> {
     chain_id: u64,
     timestamp_ms: u64,
     masters: Vec<NodeId>,
+    supervisors: Vec<NodeId>,
+    expected_seals: u64,
     accounts: usize,
 }
 
@@ -125,7 +136,9 @@ fn new(args: &NewArgs) -> eyre::Result<()> {
             args.output.display()
         ));
     }
-    let nodes = args.node.iter().map(|path| read_record(path)).collect::<eyre::Result<Vec<_>>>()?;
+    let nodes = args.node.iter().map(|path| read_master(path)).collect::<eyre::Result<Vec<_>>>()?;
+    let supervisors =
+        args.supervisor.iter().map(|path| read_supervisor(path)).collect::<eyre::Result<Vec<_>>>()?;
     let mut alloc = BTreeMap::new();
     for &(address, balance) in &args.fund {
         if alloc.insert(address, GenesisAccount { balance, ..GenesisAccount::default() }).is_some() {
@@ -137,18 +150,18 @@ fn new(args: &NewArgs) -> eyre::Result<()> {
         timestamp_ms: now_ms()?,
         gas_limit: args.gas_limit,
         base_fee: BaseFeeParameters::DEVNET,
-        consensus: ConsensusParameters { delta_ms: args.delta_ms, ..ConsensusParameters::DEVNET },
+        consensus: ConsensusParameters {
+            delta_ms: args.delta_ms,
+            expected_seals: args.expected_seals,
+            ..ConsensusParameters::DEVNET
+        },
         alloc,
         nodes,
+        supervisors,
     };
     genesis.check()?;
     write_file(&args.output, (genesis.to_json() + "\n").as_bytes(), MODE_PUBLIC)?;
-    if genesis.nodes.len() < MIN_MASTERS_FOR_ONE_FAILURE {
-        print_note(&format!(
-            "warning: with {} masters the chain stops while one of them is away; {MIN_MASTERS_FOR_ONE_FAILURE} tolerate one",
-            genesis.nodes.len()
-        ));
-    }
+    warn_about_size(&genesis);
     describe(&args.output, &genesis, args.json)?;
     if !args.json {
         print_line(
@@ -158,25 +171,63 @@ fn new(args: &NewArgs) -> eyre::Result<()> {
     Ok(())
 }
 
-fn read_record(path: &Path) -> eyre::Result<NodeRecord> {
+/// What is legal and yet seldom meant.
+fn warn_about_size(genesis: &Genesis) {
+    let masters = genesis.nodes.len();
+    if masters < MIN_MASTERS_FOR_ONE_FAILURE {
+        print_note(&format!(
+            "warning: with {masters} masters the chain stops while one of them is away; {MIN_MASTERS_FOR_ONE_FAILURE} tolerate one"
+        ));
+    }
+    if genesis.supervisors.is_empty() {
+        print_note(
+            "warning: without supervisors every final block counts as sealed; name them with --supervisor",
+        );
+        return;
+    }
+    for node in genesis.nodes.iter().filter(|node| node.supervisor_addresses.is_empty()) {
+        print_note(&format!(
+            "warning: supervisors cannot dial master {}: its record names no address",
+            node.id
+        ));
+    }
+}
+
+fn read_record<T: DeserializeOwned>(
+    path: &Path,
+    made_by: &str,
+    check: impl FnOnce(&T) -> Result<(), RegistryError>,
+) -> eyre::Result<T> {
     let text = read_text(path, MAX_RECORD_BYTES)?;
-    let context = || format!("{} is not a node's public record as `btn init` makes it", path.display());
-    let record: NodeRecord = serde_json::from_str(&text).wrap_err_with(context)?;
-    check_node_record(&record).wrap_err_with(context)?;
+    let context = || format!("{} is not a public record as `{made_by}` makes it", path.display());
+    let record = serde_json::from_str(&text).wrap_err_with(context)?;
+    check(&record).wrap_err_with(context)?;
     Ok(record)
+}
+
+fn read_master(path: &Path) -> eyre::Result<NodeRecord> {
+    read_record(path, "btn init", check_node_record)
+}
+
+fn read_supervisor(path: &Path) -> eyre::Result<SupervisorRecord> {
+    read_record(path, "btn init --supervisor", check_supervisor_record)
 }
 
 fn show(args: &ShowArgs) -> eyre::Result<()> {
     let genesis = load_genesis(&args.file)?;
+    let context = || format!("{} is not usable", args.file.display());
     for node in &genesis.nodes {
-        check_node_record(node).wrap_err_with(|| format!("{} is not usable", args.file.display()))?;
+        check_node_record(node).wrap_err_with(context)?;
+    }
+    for supervisor in &genesis.supervisors {
+        check_supervisor_record(supervisor).wrap_err_with(context)?;
     }
     describe(&args.file, &genesis, args.json)
 }
 
 fn describe(file: &Path, genesis: &Genesis, json: bool) -> eyre::Result<()> {
     let (hash, commitment) = (genesis_hash(genesis), genesis.commitment());
-    let committee = genesis.committee();
+    let (committee, supervisors) = (genesis.committee(), genesis.sealing());
     if json {
         return print_json(&GenesisObject {
             file,
@@ -185,24 +236,35 @@ fn describe(file: &Path, genesis: &Genesis, json: bool) -> eyre::Result<()> {
             chain_id: genesis.chain_id,
             timestamp_ms: genesis.timestamp_ms,
             masters: committee.iter().map(|node| node.id).collect(),
+            supervisors: supervisors.iter().map(|supervisor| supervisor.id).collect(),
+            expected_seals: genesis.consensus.expected_seals,
             accounts: genesis.alloc.len(),
         });
     }
-    let rows: Vec<_> = committee
-        .iter()
-        .map(|node| vec![node.id.to_string(), node.payout.to_checksum(None), node.addresses.join(" ")])
-        .collect();
-    let masters = table(&["master", "fees to", "addresses"], &rows);
-    let rows: Vec<_> = genesis
-        .alloc
-        .iter()
-        .map(|(address, account)| vec![address.to_checksum(None), format_btn(account.balance)])
-        .collect();
-    let accounts = table(&["account", "balance"], &rows);
+    let row = |node: &&NodeRecord| {
+        let (addresses, dialled) = (node.addresses.join(" "), node.supervisor_addresses.join(" "));
+        vec![node.id.to_string(), node.payout.to_checksum(None), addresses, dialled]
+    };
+    let masters = table(
+        &["master", "fees to", "addresses", "for supervisors"],
+        &committee.iter().map(row).collect::<Vec<_>>(),
+    );
+    let row = |node: &&SupervisorRecord| vec![node.id.to_string(), node.payout.to_checksum(None)];
+    let supervisors = match supervisors.is_empty() {
+        true => "no supervisors: every final block counts as sealed".to_owned(),
+        false => table(&["supervisor", "rewards to"], &supervisors.iter().map(row).collect::<Vec<_>>()),
+    };
+    let row = |(address, account): (&Address, &GenesisAccount)| {
+        vec![address.to_checksum(None), format_btn(account.balance)]
+    };
+    let accounts = table(&["account", "balance"], &genesis.alloc.iter().map(row).collect::<Vec<_>>());
     print_line(&format!(
-        "{}\n  hash        {hash}  (the network's name: must be the same on every node)\n  commitment  {commitment}\n  chain id    {}\n\n{masters}\n\n{accounts}",
+        "{}\n  hash            {hash}  (the network's name: must be the same on every node)\n  \
+         commitment      {commitment}\n  chain id        {}\n  expected seals  {}\n\n\
+         {masters}\n\n{supervisors}\n\n{accounts}",
         file.display(),
         genesis.chain_id,
+        genesis.consensus.expected_seals,
     ));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `btn init`: makes a node's keys, its public record for the genesis file, and its configuration.
+//! `btn init`: makes the keys of a master or a supervisor, its public record for the genesis file, and its
+//! configuration.
 
 use crate::files::{MODE_PUBLIC, write_file};
 use crate::output::{print_json, print_line, print_note};
@@ -7,10 +8,10 @@ use alloy_primitives::Address;
 use btn_crypto::{LotteryKeySize, ScryptCost};
 use btn_node::NodeConfig;
 use btn_node::address::{Host, parse_address};
-use btn_node::config::{LogConfig, RpcConfig, StorageConfig};
-use btn_node::keys::{KeyDirectory, NodeKeys};
+use btn_node::config::{DEFAULT_SUPERVISOR_PORT, LogConfig, RpcConfig, StorageConfig, SupervisionConfig};
+use btn_node::keys::{KeyDirectory, NodeKeys, Password, SupervisorNodeKeys};
 use btn_types::NodeId;
-use btn_types::genesis::NodeRecord;
+use btn_types::genesis::{NodeRecord, SupervisorRecord};
 use clap::Args;
 use eyre::{WrapErr as _, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,10 +29,17 @@ pub struct InitArgs {
     /// Directory of the node; must not hold one already
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Where other nodes reach this one; may be given several times, best first
-    #[arg(long, value_name = "HOST:PORT", required = true, value_parser = checked_address)]
+    /// Make a supervisor, which dials out only and seals from home, in place of a master
+    #[arg(long)]
+    supervisor: bool,
+    /// Where other masters reach this one; may be given several times, best first
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "supervisor", conflicts_with = "supervisor", value_parser = checked_address)]
     address: Vec<String>,
-    /// Account that earns this node's fees; without it they are lost
+    /// Where supervisors reach this master; may be given several times, best first [default: the hosts of
+    /// --address, port 30304]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "supervisor", value_parser = checked_address)]
+    supervisor_address: Vec<String>,
+    /// Account that earns a master's fees, without which they are lost, and a supervisor's rewards once there are any
     #[arg(long, value_name = "ADDRESS", value_parser = parse_account)]
     payout: Option<Address>,
     /// Size of the RSA lottery key: 2048 or 3072
@@ -84,8 +92,9 @@ fn parse_rsa_bits(text: &str) -> Result<LotteryKeySize, String> {
 /// A sentence for the operator; existing keys are never touched.
 pub fn run(args: &InitArgs) -> eyre::Result<()> {
     let directory = &args.dir;
+    let record_name = if args.supervisor { SUPERVISOR_RECORD_NAME } else { RECORD_NAME };
     let [keys_path, record_path, config_path] =
-        ["keys", RECORD_NAME, "config.toml"].map(|name| directory.join(name));
+        ["keys", record_name, "config.toml"].map(|name| directory.join(name));
     for path in [&keys_path, &record_path, &config_path] {
         if path.try_exists()? {
             return Err(eyre!(
@@ -94,35 +103,28 @@ pub fn run(args: &InitArgs) -> eyre::Result<()> {
             ));
         }
     }
+    let config = configuration(args)?;
     let password = new_password(args.password_file.as_deref())?;
     std::fs::create_dir_all(directory)
         .wrap_err_with(|| format!("{} cannot be created", directory.display()))?;
-    let spinner = spinner()?;
-    spinner.set_message(format!(
-        "making an RSA-{} lottery key, a BLS vote key and a network key",
-        args.rsa_bits.bits()
-    ));
-    let keys = NodeKeys::generate(args.rsa_bits)?;
-    spinner.set_message("proving that the lottery key has one signature per message");
-    let record = keys.record(args.address.clone(), args.payout.unwrap_or_default())?;
-    spinner.set_message("encrypting the keys");
-    KeyDirectory::new(keys_path.clone()).create(&keys, &password, ScryptCost::STANDARD)?;
-    spinner.finish_and_clear();
-    write_record(directory, &record)?;
-    let config = configuration(args)?;
+    let store = KeyDirectory::new(keys_path.clone());
+    let id = if args.supervisor {
+        make_supervisor(args, &store, &password)?
+    } else {
+        make_master(args, &store, &password)?
+    };
     write_file(&config_path, config.to_toml().as_bytes(), MODE_PUBLIC)?;
-    if args.payout.is_none() {
+    if args.payout.is_none() && !args.supervisor {
         print_note("warning: no --payout, so the fees of this node's blocks are lost");
     }
     if args.json {
-        let object =
-            InitObject { id: record.id, keys: &keys_path, record: &record_path, config: &config_path };
+        let object = InitObject { id, keys: &keys_path, record: &record_path, config: &config_path };
         return print_json(&object);
     }
     print_line(&format!(
-        "Made node {}\n  keys    {}  (private, encrypted; keep a copy in a safe place)\n  record  {}  (public)\n  config  {}\n\n\
+        "Made {} {id}\n  keys    {}  (private, encrypted; keep a copy in a safe place)\n  record  {}  (public)\n  config  {}\n\n\
          Next:\n  1. Send {} to whoever runs `btn genesis new` for the network.\n  2. Put the genesis file you get back at {}.\n  3. btn node --config {}",
-        record.id,
+        if args.supervisor { "supervisor" } else { "node" },
         keys_path.display(),
         record_path.display(),
         config_path.display(),
@@ -133,10 +135,52 @@ pub fn run(args: &InitArgs) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Name of the public record in a node's directory.
+fn make_master(args: &InitArgs, store: &KeyDirectory, password: &Password) -> eyre::Result<NodeId> {
+    let spinner = spinner()?;
+    spinner.set_message(format!(
+        "making an RSA-{} lottery key, a BLS vote key and a network key",
+        args.rsa_bits.bits()
+    ));
+    let keys = NodeKeys::generate(args.rsa_bits)?;
+    spinner.set_message("proving that the lottery key has one signature per message");
+    let (addresses, supervisor_addresses) = (args.address.clone(), supervisor_addresses(args)?);
+    let record = keys.record(addresses, supervisor_addresses, args.payout.unwrap_or_default())?;
+    spinner.set_message("encrypting the keys");
+    store.create(&keys, password, ScryptCost::STANDARD)?;
+    spinner.finish_and_clear();
+    write_record(&args.dir, &record)?;
+    Ok(record.id)
+}
+
+fn make_supervisor(args: &InitArgs, store: &KeyDirectory, password: &Password) -> eyre::Result<NodeId> {
+    let spinner = spinner()?;
+    spinner.set_message(format!("making an RSA-{} lottery key and a network key", args.rsa_bits.bits()));
+    let keys = SupervisorNodeKeys::generate(args.rsa_bits)?;
+    spinner.set_message("proving that the lottery key has one signature per message");
+    let record = keys.record(args.payout.unwrap_or_default())?;
+    spinner.set_message("encrypting the keys");
+    store.create_supervisor(&keys, password, ScryptCost::STANDARD)?;
+    spinner.finish_and_clear();
+    write_supervisor_record(&args.dir, &record)?;
+    Ok(record.id)
+}
+
+/// Name of a supervisor's public record in its directory.
+pub const SUPERVISOR_RECORD_NAME: &str = "supervisor.json";
+
+/// Writes a supervisor's public record.
+///
+/// # Errors
+/// The disk.
+pub fn write_supervisor_record(directory: &Path, record: &SupervisorRecord) -> eyre::Result<()> {
+    let json = serde_json::to_string_pretty(record)? + "\n";
+    write_file(&directory.join(SUPERVISOR_RECORD_NAME), json.as_bytes(), MODE_PUBLIC)
+}
+
+/// Name of a master's public record in its directory.
 pub const RECORD_NAME: &str = "node.json";
 
-/// Writes the node's public record.
+/// Writes a master's public record.
 ///
 /// # Errors
 /// The disk.
@@ -145,21 +189,50 @@ pub fn write_record(directory: &Path, record: &NodeRecord) -> eyre::Result<()> {
     write_file(&directory.join(RECORD_NAME), json.as_bytes(), MODE_PUBLIC)
 }
 
-fn configuration(args: &InitArgs) -> eyre::Result<NodeConfig> {
-    let password_file = args.password_file.as_ref().map(std::fs::canonicalize).transpose()?;
-    let first = args.address.first().map_or("", String::as_str);
-    let (host, port) = parse_address(first)?;
-    let listen: SocketAddr = match host {
+/// Where supervisors reach the master: as given, else the hosts of its other addresses at the usual port.
+fn supervisor_addresses(args: &InitArgs) -> eyre::Result<Vec<String>> {
+    if !args.supervisor_address.is_empty() {
+        return Ok(args.supervisor_address.clone());
+    }
+    let at_default_port = |address: &String| {
+        let (host, port) = parse_address(address)?;
+        if port == DEFAULT_SUPERVISOR_PORT {
+            return Err(eyre!(
+                "port {port} of {address} is where supervisors would dial; give another --supervisor-address"
+            ));
+        }
+        Ok(match host {
+            Host::V6(host) => format!("[{host}]:{DEFAULT_SUPERVISOR_PORT}"),
+            Host::V4(host) => format!("{host}:{DEFAULT_SUPERVISOR_PORT}"),
+            Host::Name(host) => format!("{host}:{DEFAULT_SUPERVISOR_PORT}"),
+        })
+    };
+    args.address.iter().map(at_default_port).collect()
+}
+
+/// Where to bind for being reached at this address.
+fn listen_address(address: &str) -> eyre::Result<SocketAddr> {
+    let (host, port) = parse_address(address)?;
+    Ok(match host {
         Host::V6(_) => (Ipv6Addr::UNSPECIFIED, port).into(),
         Host::V4(address) if address.is_loopback() => (address, port).into(),
         Host::V4(_) | Host::Name(_) => (Ipv4Addr::UNSPECIFIED, port).into(),
-    };
+    })
+}
+
+fn configuration(args: &InitArgs) -> eyre::Result<NodeConfig> {
+    let password_file = args.password_file.as_ref().map(std::fs::canonicalize).transpose()?;
+    let listen = args.address.first().map(|address| listen_address(address)).transpose()?;
+    let for_supervisors = supervisor_addresses(args)?;
+    let listen_supervisors = for_supervisors.first().map(|address| listen_address(address)).transpose()?;
     Ok(NodeConfig {
         genesis: "genesis.json".into(),
         data_dir: "data".into(),
         key_dir: "keys".into(),
         password_file,
         listen,
+        listen_supervisors,
+        supervision: SupervisionConfig::default(),
         rpc: RpcConfig::default(),
         storage: StorageConfig::default(),
         log: LogConfig::default(),

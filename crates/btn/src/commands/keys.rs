@@ -1,16 +1,17 @@
 //! `btn keys`: what keys a node has, and a new password for them.
 
-use super::init::RECORD_NAME;
+use super::init::{RECORD_NAME, SUPERVISOR_RECORD_NAME};
 use crate::files::read_text;
 use crate::output::{print_json, print_line, table};
 use crate::password::{existing_password, new_password};
 use btn_crypto::{KeyKind, ScryptCost};
 use btn_node::keys::{KeyDirectory, StoredKey};
-use btn_types::genesis::NodeRecord;
+use btn_types::genesis::{NodeRecord, SupervisorRecord};
 use btn_types::{Bytes, NodeId, sha256};
 use clap::{Args, Subcommand};
 use eyre::{WrapErr as _, eyre};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 /// Characters of a public key that a list shows.
@@ -71,7 +72,36 @@ struct ShowObject {
     id: NodeId,
     keys: Vec<KeyObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<NodeRecord>,
+    record: Option<Record>,
+}
+
+/// The public record beside the keys, by level.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Record {
+    Master(Box<NodeRecord>),
+    Supervisor(Box<SupervisorRecord>),
+}
+
+impl Record {
+    fn id(&self) -> NodeId {
+        match self {
+            Self::Master(record) => record.id,
+            Self::Supervisor(record) => record.id,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Master(record) => format!(
+                "addresses {}\nfor supervisors {}\nfees to {}\n",
+                record.addresses.join(" "),
+                record.supervisor_addresses.join(" "),
+                record.payout.to_checksum(None)
+            ),
+            Self::Supervisor(record) => format!("rewards to {}\n", record.payout.to_checksum(None)),
+        }
+    }
 }
 
 impl From<StoredKey> for KeyObject {
@@ -102,7 +132,7 @@ fn directory(node: &Path) -> eyre::Result<KeyDirectory> {
 
 fn purpose(kind: KeyKind) -> &'static str {
     match kind {
-        KeyKind::Lottery => "draws lots (RSA); its hash is the node's id",
+        KeyKind::Lottery => "draws lots and seals (RSA); its hash is the node's id",
         KeyKind::Vote => "votes (BLS12-381)",
         KeyKind::Network => "connections (Ed25519)",
     }
@@ -127,18 +157,14 @@ fn show(args: &ReadArgs) -> eyre::Result<()> {
     let keys = directory(&args.dir)?.list()?;
     let lottery = keys.iter().find(|key| key.kind == KeyKind::Lottery);
     let id = NodeId(sha256(lottery.map_or(&[][..], |key| &key.public)));
-    let record = read_record(&args.dir.join(RECORD_NAME), id)?;
+    let record = read_record(&args.dir, id)?;
     if args.json {
         let keys = keys.into_iter().map(KeyObject::from).collect();
         return print_json(&ShowObject { id, keys, record });
     }
     let mut text = format!("node {id}\n");
     if let Some(record) = &record {
-        text += &format!(
-            "addresses {}\nfees to {}\n",
-            record.addresses.join(" "),
-            record.payout.to_checksum(None)
-        );
+        text += &record.words();
     }
     for key in keys {
         text += &format!("\n{}: {}\n{}\n", key.kind, purpose(key.kind), key.public);
@@ -148,16 +174,26 @@ fn show(args: &ReadArgs) -> eyre::Result<()> {
 }
 
 /// The public record beside the keys, where there is one; it must be of the same node.
-fn read_record(path: &Path, id: NodeId) -> eyre::Result<Option<NodeRecord>> {
-    if !path.try_exists()? {
+fn read_record(directory: &Path, id: NodeId) -> eyre::Result<Option<Record>> {
+    let [master, supervisor] = [RECORD_NAME, SUPERVISOR_RECORD_NAME].map(|name| directory.join(name));
+    let (path, record) = if master.try_exists()? {
+        let record = parse(&master).map(Record::Master)?;
+        (master, record)
+    } else if supervisor.try_exists()? {
+        let record = parse(&supervisor).map(Record::Supervisor)?;
+        (supervisor, record)
+    } else {
         return Ok(None);
-    }
-    let record: NodeRecord = serde_json::from_str(&read_text(path, MAX_RECORD_BYTES)?)
-        .wrap_err_with(|| format!("{} is not a node's public record", path.display()))?;
-    if record.id != id {
-        return Err(eyre!("{} is of node {}, the keys beside it are of {id}", path.display(), record.id));
+    };
+    if record.id() != id {
+        return Err(eyre!("{} is of node {}, the keys beside it are of {id}", path.display(), record.id()));
     }
     Ok(Some(record))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> eyre::Result<T> {
+    let text = read_text(path, MAX_RECORD_BYTES)?;
+    serde_json::from_str(&text).wrap_err_with(|| format!("{} is not a node's public record", path.display()))
 }
 
 fn change_password(args: &ChangeArgs) -> eyre::Result<()> {

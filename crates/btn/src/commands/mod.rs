@@ -4,3 +4,4 @@ pub mod genesis;
 pub mod init;
 pub mod keys;
 pub mod node;
+pub mod status;

@@ -4,10 +4,10 @@
 //! stops when its standard input closes. Closing it is how the devnet asks, and the system closes it where
 //! the devnet is killed: no child outlives its parent.
 
+use super::plan::NodePlan;
 use crate::files::tail;
 use eyre::WrapErr as _;
 use std::fs::{File, OpenOptions};
-use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -45,30 +45,6 @@ const EVENT_QUEUE: usize = 256;
 
 /// SIGKILL and SIGTERM: somebody else ended the child, so it isn't the child's fault.
 const OUTSIDE_SIGNALS: [i32; 2] = [9, 15];
-
-/// One node process.
-#[derive(Clone, Debug)]
-pub struct NodePlan {
-    /// `node-1` and so on.
-    pub name: String,
-    /// Its directory.
-    pub directory: PathBuf,
-    /// Its configuration file.
-    pub config: PathBuf,
-    /// Where its output goes.
-    pub log: PathBuf,
-    /// JSON-RPC address.
-    pub rpc: SocketAddr,
-    /// Address for other nodes.
-    pub p2p: SocketAddr,
-}
-
-impl NodePlan {
-    /// URL of its JSON-RPC server.
-    pub fn rpc_url(&self) -> String {
-        format!("http://{}", self.rpc)
-    }
-}
 
 /// What happened to a child.
 #[derive(Clone, Debug, PartialEq, Eq)]

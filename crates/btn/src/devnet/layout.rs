@@ -4,7 +4,8 @@
 //! DIR/lock            held by the running devnet
 //! DIR/genesis.json    written last: a directory without it is an unfinished first start
 //! DIR/password        of all key files
-//! DIR/node-N/         keys/ node.json config.toml data/ node.log
+//! DIR/node-N/         a master: keys/ node.json config.toml data/ node.log
+//! DIR/supervisor-N/   a supervisor: keys/ supervisor.json config.toml data/ node.log
 //! ```
 
 use crate::files::{MODE_PUBLIC, read_text, write_file};
@@ -17,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 /// Most masters of a local network: above that one machine is too slow for its timing.
 pub const MAX_DEVNET_MASTERS: u16 = 64;
+
+/// Most supervisors of a local network, for the same reason.
+pub const MAX_DEVNET_SUPERVISORS: u16 = 256;
 
 /// Paths under one devnet directory.
 #[derive(Clone, Debug)]
@@ -50,9 +54,9 @@ impl Layout {
         self.root.join("genesis.json")
     }
 
-    /// Directory of node `number`, counted from 1.
-    pub fn node(&self, number: usize) -> PathBuf {
-        self.root.join(node_name(number))
+    /// Directory of a node by its name.
+    pub fn node(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
     /// Takes the directory for this process. The system frees the lock when the process ends, however it ends.
@@ -128,14 +132,25 @@ impl Layout {
     }
 }
 
-/// Directory name of node `number`, counted from 1; also what people call it.
+/// Directory name of master `number`, counted from 1; also what people call it.
 #[must_use]
-pub fn node_name(number: usize) -> String {
-    format!("node-{number}")
+pub fn master_name(number: usize) -> String {
+    format!("{MASTER_PREFIX}{number}")
 }
 
+/// Directory name of supervisor `number`, counted from 1; also what people call it.
+#[must_use]
+pub fn supervisor_name(number: usize) -> String {
+    format!("{SUPERVISOR_PREFIX}{number}")
+}
+
+const MASTER_PREFIX: &str = "node-";
+
+const SUPERVISOR_PREFIX: &str = "supervisor-";
+
 fn is_node_name(name: &str) -> bool {
-    name.strip_prefix("node-").is_some_and(|number| number.parse::<u16>().is_ok_and(|number| number != 0))
+    let number = name.strip_prefix(MASTER_PREFIX).or_else(|| name.strip_prefix(SUPERVISOR_PREFIX));
+    number.is_some_and(|number| number.parse::<u16>().is_ok_and(|number| number != 0))
 }
 
 #[cfg(test)]
@@ -158,7 +173,7 @@ mod tests {
     fn clearing_removes_what_a_devnet_made_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::create(directory.path()).unwrap();
-        for node in ["node-1/data", "node-12/keys", "node-x", "node-0", "thesis"] {
+        for node in ["node-1/data", "node-12/keys", "supervisor-3/data", "node-x", "node-0", "thesis"] {
             std::fs::create_dir_all(directory.path().join(node)).unwrap();
         }
         for file in ["genesis.json", "password", "notes.txt"] {

@@ -1,12 +1,13 @@
 //! One run of a devnet: start, table, ready, live line, stop.
 
 use super::accounts::{DevAccount, funded_accounts};
-use super::children::{ChildEvent, Children, NodePlan};
-use super::client::RpcClient;
+use super::children::{ChildEvent, Children};
 use super::live::{Observer, POLL};
+use super::plan::{NodePlan, in_words};
 use super::ready::Readiness;
 use super::screen::Screen;
-use super::summary::{ready_object, summary};
+use super::summary::{ids, ready_object, summary};
+use crate::client::RpcClient;
 use crate::output::print_line;
 use crate::signals::{StopSignals, exit_on_second_signal};
 use btn_types::{Genesis, NodeId};
@@ -38,7 +39,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A run of these nodes, which stand in the order of the genesis file.
+    /// A run of these nodes, masters first, each level in the order of the genesis file. `start` is when the user
+    /// gave the command.
     ///
     /// # Errors
     /// The test accounts cannot be derived.
@@ -47,9 +49,10 @@ impl Session {
         genesis: Genesis,
         plans: Vec<NodePlan>,
         was_reset: bool,
+        start: Instant,
     ) -> eyre::Result<Self> {
         let (pids, alive) = (vec![0; plans.len()], vec![true; plans.len()]);
-        let (accounts, start) = (funded_accounts()?, Instant::now());
+        let accounts = funded_accounts()?;
         Ok(Self { screen, genesis, plans, accounts, was_reset, pids, alive, ready: false, start })
     }
 
@@ -63,8 +66,8 @@ impl Session {
         let result = tokio::select! {
             name = signals.next() => {
                 self.screen.end_live();
-                let nodes = if self.plans.len() == 1 { "node" } else { "nodes" };
-                self.screen.say(&format!("{name}: stopping {} {nodes}", self.plans.len()));
+                let (masters, supervisors) = (self.genesis.nodes.len(), self.genesis.supervisors.len());
+                self.screen.say(&format!("{name}: stopping {}", in_words(masters, supervisors)));
                 Ok(())
             }
             result = self.serve(events, ports_lock) => {
@@ -95,12 +98,14 @@ impl Session {
                 "This is a new chain: if MetaMask knew the old one, clear its activity data (Settings, Advanced).",
             );
         }
-        self.screen.say("Waiting until a block is final on every node");
+        let state = if self.genesis.supervisors.is_empty() { "final" } else { "final and sealed" };
+        self.screen.say(&format!("Waiting until a block is {state} on every node"));
         self.wait_until_ready(&mut events, ports_lock).await?;
         self.ready = true;
-        self.screen.say(&format!("ready after {:.1} s; Ctrl-C stops it", self.start.elapsed().as_secs_f64()));
+        let ready_after_s = self.start.elapsed().as_secs_f64();
+        self.screen.say(&format!("ready after {ready_after_s:.1} s; Ctrl-C stops it"));
         if self.screen.is_json() {
-            let object = ready_object(&self.genesis, &self.plans, &self.pids, &self.accounts);
+            let object = ready_object(&self.genesis, &self.plans, &self.pids, &self.accounts, ready_after_s);
             print_line(&serde_json::to_string(&object)?);
         }
         self.follow(events).await
@@ -144,7 +149,7 @@ impl Session {
                 self.take_in(event)?;
             }
         }
-        let ids: Vec<NodeId> = self.genesis.nodes.iter().map(|node| node.id).collect();
+        let ids: Vec<NodeId> = ids(&self.genesis);
         let mut observer = Observer::new(RpcClient::new(), &self.plans, &ids, self.screen.is_terminal());
         loop {
             let look = spawn_blocking(move || {

@@ -1,8 +1,9 @@
-//! What a devnet tells its user: the table of nodes, accounts, wallet settings, the next command; and the same
-//! as one JSON object.
+//! What a devnet tells its user: the tables of masters and supervisors, accounts, wallet settings, the next
+//! command; and the same as one JSON object.
 
 use super::accounts::{DevAccount, FUNDED_BALANCE, MNEMONIC};
-use super::children::NodePlan;
+use super::layout::supervisor_name;
+use super::plan::{NodePlan, Role, RoleName};
 use crate::amount::{format_btn, parse_amount};
 use crate::output::table;
 use btn_types::{Genesis, NodeId};
@@ -10,24 +11,40 @@ use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// Supervisors that stand beside each other in their table: it fits 80 columns.
+const SUPERVISORS_PER_LINE: usize = 2;
+
 /// The object of `--json`.
 #[derive(Serialize)]
 pub struct ReadyObject<'a> {
     rpc_url: String,
     chain_id: u64,
+    ready_after_s: f64,
     accounts: &'a [DevAccount],
+    /// Masters first.
     nodes: Vec<NodeObject<'a>>,
 }
 
 #[derive(Serialize)]
 struct NodeObject<'a> {
-    role: &'static str,
+    role: RoleName,
     id: NodeId,
     pid: u32,
     rpc: String,
-    p2p: SocketAddr,
+    /// Masters only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p2p: Option<SocketAddr>,
+    /// Masters only: where supervisors dial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supervisors: Option<SocketAddr>,
     dir: &'a Path,
     log: &'a Path,
+}
+
+/// Ids of all nodes, masters first, each level in the order of the genesis file.
+pub fn ids(genesis: &Genesis) -> Vec<NodeId> {
+    let masters = genesis.nodes.iter().map(|node| node.id);
+    masters.chain(genesis.supervisors.iter().map(|supervisor| supervisor.id)).collect()
 }
 
 /// Makes the object of `--json`.
@@ -36,43 +53,39 @@ pub fn ready_object<'a>(
     plans: &'a [NodePlan],
     pids: &[u32],
     accounts: &'a [DevAccount],
+    ready_after_s: f64,
 ) -> ReadyObject<'a> {
-    let node = |((plan, record), &pid): ((&'a NodePlan, &btn_types::genesis::NodeRecord), &u32)| NodeObject {
-        role: ROLE_MASTER,
-        id: record.id,
-        pid,
-        rpc: plan.rpc_url(),
-        p2p: plan.p2p,
-        dir: &plan.directory,
-        log: &plan.log,
+    let node = |((plan, id), &pid): ((&'a NodePlan, NodeId), &u32)| {
+        let (p2p, supervisors) = match plan.role {
+            Role::Master { p2p, supervisors } => (Some(p2p), Some(supervisors)),
+            Role::Supervisor => (None, None),
+        };
+        NodeObject {
+            role: plan.role.name(),
+            id,
+            pid,
+            rpc: plan.rpc_url(),
+            p2p,
+            supervisors,
+            dir: &plan.directory,
+            log: &plan.log,
+        }
     };
     ReadyObject {
         rpc_url: plans.first().map(NodePlan::rpc_url).unwrap_or_default(),
         chain_id: genesis.chain_id,
+        ready_after_s,
         accounts,
-        nodes: plans.iter().zip(&genesis.nodes).zip(pids).map(node).collect(),
+        nodes: plans.iter().zip(ids(genesis)).zip(pids).map(node).collect(),
     }
 }
 
-/// Role of every node so far.
-const ROLE_MASTER: &str = "master";
-
 /// Everything a user needs, as text.
 pub fn summary(genesis: &Genesis, plans: &[NodePlan], pids: &[u32], accounts: &[DevAccount]) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let row = |((plan, record), pid): ((&NodePlan, &btn_types::genesis::NodeRecord), &u32)| {
-        let log = plan.log.strip_prefix(&here).map_or_else(|_| plan.log.clone(), PathBuf::from);
-        vec![
-            ROLE_MASTER.to_owned(),
-            record.id.short(),
-            plan.rpc_url(),
-            plan.p2p.to_string(),
-            pid.to_string(),
-            log.display().to_string(),
-        ]
-    };
-    let rows: Vec<_> = plans.iter().zip(&genesis.nodes).zip(pids).map(row).collect();
-    let nodes = table(&["role", "id", "RPC", "P2P", "pid", "log"], &rows);
+    let rows: Vec<_> =
+        plans.iter().zip(ids(genesis)).zip(pids).map(|((plan, id), &pid)| (plan, id, pid)).collect();
+    let (masters, supervisors) = rows.split_at(genesis.nodes.len().min(rows.len()));
+    let nodes = masters_table(masters) + &supervisors_table(supervisors);
     let row = |account: &DevAccount| vec![account.address.to_checksum(None), account.private_key.clone()];
     let keys = table(&["address", "private key"], &accounts.iter().map(row).collect::<Vec<_>>());
     let balance = parse_amount(FUNDED_BALANCE).map(format_btn).unwrap_or_default();
@@ -88,6 +101,51 @@ pub fn summary(genesis: &Genesis, plans: &[NodePlan], pids: &[u32], accounts: &[
     )
 }
 
+fn masters_table(masters: &[(&NodePlan, NodeId, u32)]) -> String {
+    let row = |(plan, id, pid): &(&NodePlan, NodeId, u32)| {
+        let p2p = match plan.role {
+            Role::Master { p2p, .. } => p2p.to_string(),
+            Role::Supervisor => String::new(),
+        };
+        let role = plan.role.name().words().to_owned();
+        vec![role, id.short(), plan.rpc_url(), p2p, pid.to_string(), from_here(&plan.log)]
+    };
+    table(&["role", "id", "RPC", "P2P", "pid", "log"], &masters.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Compact: there may be many, and they differ in little.
+fn supervisors_table(supervisors: &[(&NodePlan, NodeId, u32)]) -> String {
+    let Some((first, ..)) = supervisors.first() else { return String::new() };
+    let cells: Vec<_> = (1..)
+        .zip(supervisors)
+        .map(|(number, (plan, id, pid))| {
+            [supervisor_name(number), id.short(), plan.rpc.port().to_string(), pid.to_string()]
+        })
+        .collect();
+    let height = cells.len().div_ceil(SUPERVISORS_PER_LINE);
+    let row = |line: usize| cells.iter().skip(line).step_by(height).flatten().cloned().collect();
+    let rows: Vec<Vec<String>> = (0..height).map(row).collect();
+    let columns = cells.len().div_ceil(height);
+    let header: Vec<_> = ["supervisor", "id", "RPC", "pid"].repeat(columns);
+    let logs = first
+        .log
+        .parent()
+        .and_then(Path::parent)
+        .map_or_else(PathBuf::new, |root| root.join("supervisor-N/node.log"));
+    format!(
+        "\n\n{}\nSupervisors' RPC: http://{}:PORT; logs: {}",
+        table(&header, &rows),
+        first.rpc.ip(),
+        from_here(&logs),
+    )
+}
+
+/// A path as seen from the working directory.
+fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
 fn next_commands(url: &str, accounts: &[DevAccount]) -> String {
     let data = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}"#;
     let mut text = format!("  curl -s -H 'content-type: application/json' --data '{data}' {url}");
@@ -99,75 +157,4 @@ fn next_commands(url: &str, accounts: &[DevAccount]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::devnet::accounts::funded_accounts;
-    use btn_types::B256;
-    use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, Level, NodeRecord};
-    use std::net::Ipv4Addr;
-
-    fn plan() -> NodePlan {
-        NodePlan {
-            name: "node-1".into(),
-            directory: "/d/node-1".into(),
-            config: "/d/node-1/config.toml".into(),
-            log: "/d/node-1/node.log".into(),
-            rpc: (Ipv4Addr::LOCALHOST, 8545).into(),
-            p2p: (Ipv4Addr::LOCALHOST, 30303).into(),
-        }
-    }
-
-    fn genesis() -> Genesis {
-        let record = NodeRecord {
-            id: NodeId(B256::repeat_byte(0xab)),
-            level: Level::Master,
-            rsa_public_key: Default::default(),
-            rsa_permutation_proof: Vec::new(),
-            network_key: B256::ZERO,
-            addresses: Vec::new(),
-            payout: Default::default(),
-            vote_key: Default::default(),
-            vote_key_proof: Default::default(),
-        };
-        Genesis {
-            chain_id: 20_200_303,
-            timestamp_ms: 0,
-            gas_limit: 30_000_000,
-            base_fee: BaseFeeParameters::DEVNET,
-            consensus: ConsensusParameters::DEVNET,
-            alloc: Default::default(),
-            nodes: vec![record],
-        }
-    }
-
-    #[test]
-    fn the_text_has_the_table_accounts_wallet_values_and_a_command() {
-        let accounts = funded_accounts().unwrap();
-        let text = summary(&genesis(), &[plan()], &[77], &accounts);
-        for expected in [
-            "role    id        RPC                    P2P              pid  log",
-            "master  abababab  http://127.0.0.1:8545  127.0.0.1:30303  77   /d/node-1/node.log",
-            "10 accounts held 10,000 BTN each",
-            "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266  0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
-            "RPC URL http://127.0.0.1:8545, chain id 20200303, symbol BTN",
-            "cast send --rpc-url http://127.0.0.1:8545 --private-key 0xac09",
-        ] {
-            assert!(text.contains(expected), "{expected} is missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn the_object_has_the_promised_names() {
-        let (genesis, plans, accounts) = (genesis(), [plan()], funded_accounts().unwrap());
-        let object = serde_json::to_value(ready_object(&genesis, &plans, &[77], &accounts)).unwrap();
-        assert_eq!(object["rpc_url"], "http://127.0.0.1:8545");
-        assert_eq!(object["chain_id"], 20_200_303);
-        assert_eq!(object["accounts"].as_array().unwrap().len(), 10);
-        assert!(object["accounts"][0]["private_key"].as_str().unwrap().starts_with("0xac09"));
-        let node = serde_json::json!({
-            "role": "master", "id": genesis.nodes[0].id, "pid": 77, "rpc": "http://127.0.0.1:8545",
-            "p2p": "127.0.0.1:30303", "dir": "/d/node-1", "log": "/d/node-1/node.log",
-        });
-        assert_eq!(object["nodes"][0], node);
-    }
-}
+mod tests;

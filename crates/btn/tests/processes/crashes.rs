@@ -6,9 +6,8 @@ use crate::support::load::{Load, Promised};
 use crate::support::network::{MASTERS, Network};
 use crate::support::rpc::quantity;
 use crate::support::wallet::{transfer, wallet};
-use crate::support::{PATIENCE, POLL, random, take_turn, until};
+use crate::support::{PATIENCE, POLL, pass_time, random, take_turn, until};
 use rand::Rng as _;
-use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -128,13 +127,6 @@ fn two_masters_killed() {
     assert!(network.assert_one_chain() >= height + 3);
     network.stop();
     assert!(journal::check_all(&network) > 0);
-}
-
-/// Lets a random time pass. The moment is the choice: nothing is waited for.
-fn pass_time(random: &mut StdRng, longest_ms: u64) -> Duration {
-    let (time, start) = (Duration::from_millis(random.random_range(0..longest_ms)), Instant::now());
-    until("the moment of the power cut", PATIENCE, || (start.elapsed() >= time).then_some(()));
-    time
 }
 
 #[test]

@@ -82,13 +82,7 @@ fn nodes(object: &Value) -> Vec<Rpc> {
 
 /// The receipt, equal on all nodes.
 fn receipt_everywhere(nodes: &[Rpc], hash: &str) -> Value {
-    let receipts: Vec<_> = nodes
-        .iter()
-        .map(|node| {
-            let look = || node.receipt(hash).filter(|receipt| !receipt.is_null());
-            until(&format!("{} shows {hash}", node.url), PATIENCE, look)
-        })
-        .collect();
+    let receipts: Vec<_> = nodes.iter().map(|node| node.final_receipt(hash)).collect();
     assert!(receipts.iter().all(|receipt| *receipt == receipts[0]), "{receipts:?}");
     receipts[0].clone()
 }
@@ -97,11 +91,40 @@ fn receipt_everywhere(nodes: &[Rpc], hash: &str) -> Value {
 fn assert_nothing_left(devnet: &Devnet, net: &Path) {
     let left: Vec<_> = devnet.pids.iter().filter(|&&pid| is_alive(pid)).collect();
     assert!(left.is_empty(), "processes {left:?} are left");
-    let locks = ["lock", "node-1/data/lock", "node-2/data/lock", "node-3/data/lock", "node-4/data/lock"];
-    for path in locks.map(|lock| net.join(lock)) {
+    let nodes = std::fs::read_dir(net).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let data: Vec<_> = nodes.map(|node| node.join("data/lock")).filter(|lock| lock.exists()).collect();
+    assert_eq!(data.len(), devnet.pids.len(), "{data:?}");
+    for path in data.into_iter().chain([net.join("lock")]) {
         let file = File::options().write(true).open(&path).expect("a lock file");
         assert!(file.try_lock().is_ok(), "{} is held", path.display());
     }
+}
+
+/// `btn status` of a URL, as text and as JSON.
+fn btn_status(url: &str) -> (String, Value) {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_btn"));
+        let output = command.args(["status", "--rpc", url]).args(arguments).output().expect("btn runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    (run(&[]), serde_json::from_str(&run(&["--json"])).expect("JSON"))
+}
+
+fn assert_status_shows_both_levels(nodes: &[Rpc]) {
+    let (text, object) = btn_status(&nodes[0].url);
+    for words in ["level 1: 4 masters, 3 linked", "level 2: 2 supervisors, ", " third  yes "] {
+        assert!(text.contains(words), "`{words}` is not in\n{text}");
+    }
+    let third = object["blocks"].as_array().expect("blocks").iter().find(|block| block["state"] == "third");
+    let third = third.unwrap_or_else(|| panic!("no sealed block in {object}"));
+    assert!(third["final"] == true && third["seals_required"] == 1, "{third}");
+    let (text, object) = btn_status(&nodes[4].url);
+    assert!(
+        text.contains("level 1: 4 masters, 3 linked") && text.contains("this supervisor seals"),
+        "{text}"
+    );
+    assert_eq!((&object["status"]["role"], &object["rpc"]), (&json!("supervisor"), &json!(nodes[4].url)));
 }
 
 #[test]
@@ -112,18 +135,23 @@ fn devnet_is_ready_and_continues() {
     let port = free_ports(1)[0];
     let wished = port.to_string();
     let arguments = ["--json", "--rpc-port", &wished];
+    let few = [&arguments[..], &["--supervisors", "2"]].concat();
 
-    let mut devnet = Devnet::start(directory.path(), "first", &arguments);
+    let mut devnet = Devnet::start(directory.path(), "first", &few);
     let object = devnet.wait_until_ready();
-    let masters = nodes(&object);
-    assert_eq!((masters.len(), &object["chain_id"]), (4, &json!(20_200_303)));
+    let all = nodes(&object);
+    let role =
+        |role: &str| object["nodes"].as_array().unwrap().iter().filter(|node| node["role"] == role).count();
+    assert_eq!((role("master"), role("supervisor"), &object["chain_id"]), (4, 2, &json!(20_200_303)));
+    let masters = &all[..4];
     let first = wallet(0).address().to_string();
     assert_eq!(object["accounts"][0]["address"].as_str().unwrap().to_lowercase(), first.to_lowercase());
-    assert!(masters.iter().all(|node| node.height().is_some_and(|height| height >= 1)), "not yet ready");
+    assert!(all.iter().all(|node| node.third_height().is_some_and(|height| height >= 1)), "not yet ready");
     let payment = transfer(&wallet(0), 0, 5);
     masters[1].call("eth_sendRawTransaction", json!([payment.raw]));
-    let receipt = receipt_everywhere(&masters, &payment.hash);
+    let receipt = receipt_everywhere(&all, &payment.hash);
     assert_eq!(receipt["status"], "0x1");
+    assert_status_shows_both_levels(&all);
 
     assert!(signal("KILL", &[devnet.pids[2]]));
     let words = devnet.wait_for_words("node-3 runs again as process ");
@@ -137,19 +165,22 @@ fn devnet_is_ready_and_continues() {
     let lines = std::fs::read_to_string(&devnet.output).unwrap();
     assert_eq!(lines.lines().count(), 1, "more than one object: {lines}");
 
-    let mut other = Devnet::start(directory.path(), "other-size", &["--json", "--masters", "5"]);
-    assert_eq!(other.wait().code(), Some(1));
-    let notes = other.read_notes();
-    assert!(notes.contains("holds a network of 4 masters, not 5") && notes.contains("--reset"), "{notes}");
+    for (option, words) in [("--masters", "4 masters, not 5"), ("--supervisors", "2 supervisors, not 5")] {
+        let mut other = Devnet::start(directory.path(), "other-size", &["--json", option, "5"]);
+        assert_eq!(other.wait().code(), Some(1));
+        let notes = other.read_notes();
+        let remedies = [&format!("leave {option} out"), "--dir", "--reset"];
+        assert!(notes.contains(words) && remedies.iter().all(|remedy| notes.contains(*remedy)), "{notes}");
+    }
 
     let _taken = TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
     let mut devnet = Devnet::start(directory.path(), "second", &arguments);
     let object = devnet.wait_until_ready();
-    let masters = nodes(&object);
+    let all = nodes(&object);
     devnet.wait_for_words(&format!("RPC port {port} is taken; using {} to ", port + 1));
     assert_eq!(object["rpc_url"], format!("http://127.0.0.1:{}", port + 1));
-    assert!(masters.iter().all(|node| node.height().is_some_and(|height| height > reached)));
-    assert_eq!(receipt_everywhere(&masters, &payment.hash), receipt);
+    assert!(all.iter().all(|node| node.third_height().is_some_and(|height| height > reached)));
+    assert_eq!(receipt_everywhere(&all, &payment.hash), receipt);
     signal("INT", &[devnet.child.id()]);
     assert!(devnet.wait().success(), "{}", devnet.read_notes());
     assert_nothing_left(&devnet, &net);

@@ -4,6 +4,9 @@
 mod by_hand;
 mod crashes;
 mod devnet;
+mod links;
 mod lost_journal;
 mod refusals;
+mod second_level;
+mod supervisor_faults;
 mod support;

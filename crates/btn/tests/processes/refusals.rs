@@ -45,7 +45,8 @@ fn refusals() {
     until("node-0 answers", PATIENCE, || network.nodes[0].rpc.height());
     let ports = free_ports(2);
     let elsewhere = |config: &mut NodeConfig| {
-        config.listen.set_port(ports[0]);
+        config.listen = Some(([127, 0, 0, 1], ports[0]).into());
+        config.listen_supervisors = None;
         config.rpc.listen.set_port(ports[1]);
     };
 
@@ -79,7 +80,7 @@ fn refusals() {
 
     let udp = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let address = udp.local_addr().unwrap();
-    let text = changed(&network, |config| config.listen = address);
+    let text = changed(&network, |config| config.listen = Some(address));
     let sentence = refused(&network, "p2p-port", &text);
     assert_says(&sentence, &["UDP", &address.to_string(), "choose another"]);
 

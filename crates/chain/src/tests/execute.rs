@@ -1,27 +1,13 @@
 //! Bad blocks are found by executing them, one test per fault; and executing costs no more than needed.
 
 use super::fixture::{BTN, Fixture, GWEI, LOGGER, payment, sign, transfer, wallet};
+use crate::testing::{Fault, forge, with_transactions};
 use crate::{BlockError, Layer};
-use alloy_consensus::proofs::calculate_transaction_root;
-use alloy_consensus::{Header, TxEip1559};
-use alloy_primitives::{Bloom, Signature};
-use btn_execution::{ExecutionError, SignedTransaction, StateCommitment, TransactionError};
-use btn_types::{Account, Address, B256, Block, StateDiff, U256};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::Bloom;
+use btn_execution::{ExecutionError, HeaderError, SignedTransaction, TransactionError};
+use btn_types::{B256, Block, StateReader, U256};
 use std::sync::Arc;
-
-/// What a thief claims: the honest block's header with another state root.
-fn claim(fixture: &Fixture, honest: &Block, change: impl FnOnce(&mut StateDiff)) -> Block {
-    let mut other = fixture.restarted();
-    let hash = other.insert(Arc::new(honest.clone())).unwrap().hash;
-    other.execute(hash).unwrap();
-    let mut diff = other.layers_to(hash).unwrap()[0].diff.clone();
-    let before = diff.clone();
-    change(&mut diff);
-    assert_ne!(diff, before);
-    let mut block = honest.clone();
-    block.header.state_root = other.commitment.root(&[&diff]);
-    block
-}
 
 fn setting() -> (Fixture, Block) {
     let fixture = Fixture::new();
@@ -46,73 +32,107 @@ fn refusal_of(fixture: &mut Fixture, honest: Block, forged: Block) -> BlockError
     error
 }
 
-fn state_root_refusal(change: impl FnOnce(&Block, &mut StateDiff)) {
+/// The error of the honest block with this fault.
+fn fault_refusal(fault: Fault) -> BlockError {
     let (mut fixture, honest) = setting();
-    let forged = claim(&fixture, &honest, |diff| change(&honest, diff));
-    let error = refusal_of(&mut fixture, honest, forged);
-    assert!(matches!(error, BlockError::StateRoot { .. }), "{error}");
-}
-
-fn header_refusal(forge: impl FnOnce(&mut Header)) -> BlockError {
-    let (mut fixture, honest) = setting();
-    let mut forged = honest.clone();
-    forge(&mut forged.header);
+    let forged = forge(&mut fixture.restarted(), &honest, fault).unwrap();
+    assert_ne!(forged, honest);
+    assert!(fault.needs_execution());
     refusal_of(&mut fixture, honest, forged)
 }
 
 /// A block with these transactions, whose header claims that they are right.
 fn transactions_refusal(transactions: Vec<SignedTransaction>) -> BlockError {
     let (mut fixture, honest) = setting();
-    let mut forged = honest.clone();
-    forged.transactions = transactions.into_iter().map(SignedTransaction::into_inner).collect();
-    forged.header.transactions_root = calculate_transaction_root(&forged.transactions);
+    let transactions = transactions.into_iter().map(SignedTransaction::into_inner).collect();
+    let forged = with_transactions(&honest, transactions);
     refusal_of(&mut fixture, honest, forged)
 }
 
-fn account(diff: &mut StateDiff, address: Address) -> &mut Account {
-    diff.accounts.entry(address).or_default().account.get_or_insert_default()
+/// The place of the transaction at which execution gave up.
+fn failed_position(error: &BlockError) -> usize {
+    let BlockError::Execution(ExecutionError::Transaction { index, .. }) = error else { panic!("{error}") };
+    *index
 }
 
 #[test]
 fn stealing() {
-    state_root_refusal(|block, diff| {
-        account(diff, wallet(0).address()).balance -= U256::from(BTN);
-        account(diff, block.header.beneficiary).balance += U256::from(BTN);
-    });
+    let error = fault_refusal(Fault::Theft);
+    assert!(matches!(error, BlockError::StateRoot { .. }), "{error}");
 }
 
 #[test]
 fn minting() {
-    state_root_refusal(|_, diff| account(diff, Address::repeat_byte(0xaa)).balance += U256::from(BTN));
+    let error = fault_refusal(Fault::Minting);
+    assert!(matches!(error, BlockError::StateRoot { .. }), "{error}");
 }
 
 #[test]
 fn excess_fee_to_the_clerk() {
-    state_root_refusal(|block, diff| {
-        let clerk = account(diff, block.header.beneficiary);
-        assert!(clerk.balance >= U256::from(2 * GWEI * 42_000), "the clerk earned {}", clerk.balance);
-        clerk.balance += U256::from(1);
-    });
+    let (fixture, honest) = setting();
+    let mut other = fixture.restarted();
+    let hash = other.insert(Arc::new(honest.clone())).unwrap().hash;
+    other.execute(hash).unwrap();
+    let clerk = other.state_at(hash).unwrap().account(honest.header.beneficiary).unwrap().unwrap();
+    assert!(clerk.balance >= U256::from(2 * GWEI * 42_000), "the clerk earned {}", clerk.balance);
+    let error = fault_refusal(Fault::ExcessFee);
+    assert!(matches!(error, BlockError::StateRoot { .. }), "{error}");
+}
+
+/// Faults that insertion finds, before anything is executed: for ever too.
+fn insertion_refusal(fault: Fault) -> BlockError {
+    assert!(!fault.needs_execution());
+    let (mut fixture, honest) = setting();
+    let forged = forge(&mut fixture.restarted(), &honest, fault).unwrap();
+    let hash = forged.hash();
+    let error = fixture.insert(forged).unwrap_err();
+    assert!(error.is_permanent() && fixture.chain.is_invalid(hash), "{error}");
+    fixture.insert(honest).unwrap();
+    error
+}
+
+#[test]
+fn excess_fee_to_a_stranger() {
+    let error = insertion_refusal(Fault::Beneficiary);
+    assert!(matches!(error, BlockError::Beneficiary { .. }), "{error}");
+}
+
+#[test]
+fn excess_fee_by_a_raised_gas_price() {
+    let error = insertion_refusal(Fault::BaseFee);
+    assert!(matches!(error, BlockError::Header(HeaderError::BaseFee { .. })), "{error}");
+}
+
+#[test]
+fn wrong_state_root() {
+    let error = fault_refusal(Fault::StateRoot);
+    assert!(matches!(error, BlockError::StateRoot { .. }), "{error}");
 }
 
 #[test]
 fn wrong_receipts_root() {
-    let error = header_refusal(|header| header.receipts_root = B256::repeat_byte(1));
+    let error = fault_refusal(Fault::ReceiptsRoot);
     assert!(matches!(error, BlockError::ReceiptsRoot { .. }), "{error}");
 }
 
 #[test]
 fn wrong_gas_used() {
-    for error in [header_refusal(|header| header.gas_used += 1), header_refusal(|header| header.gas_used = 0)]
-    {
+    let (mut fixture, honest) = setting();
+    let mut forged = honest.clone();
+    forged.header.gas_used = 0;
+    for error in [fault_refusal(Fault::GasUsed), refusal_of(&mut fixture, honest, forged)] {
         assert!(matches!(error, BlockError::GasUsed { .. }), "{error}");
     }
 }
 
 #[test]
 fn wrong_bloom() {
-    let error = header_refusal(|header| header.logs_bloom = Bloom::ZERO);
-    assert!(matches!(error, BlockError::LogsBloom), "{error}");
+    let (mut fixture, honest) = setting();
+    let mut forged = honest.clone();
+    forged.header.logs_bloom = Bloom::ZERO;
+    for error in [fault_refusal(Fault::LogsBloom), refusal_of(&mut fixture, honest, forged)] {
+        assert!(matches!(error, BlockError::LogsBloom), "{error}");
+    }
 }
 
 #[test]
@@ -127,34 +147,45 @@ fn wrong_transactions_root_is_refused_before_execution() {
 }
 
 #[test]
-fn invalid_transactions() {
-    let bad_nonce = transfer(&wallet(0), 1, 2);
-    let poor = sign(&wallet(0), TxEip1559 { value: U256::from(1_000 * BTN), ..payment(2) });
-    let other_chain = sign(&wallet(0), TxEip1559 { chain_id: 1, ..payment(2) });
-    let cheap = sign(&wallet(0), TxEip1559 { max_fee_per_gas: 1, max_priority_fee_per_gas: 0, ..payment(2) });
-    let twice = transfer(&wallet(0), 0, 2);
-    for (position, transactions) in [
-        (0, vec![bad_nonce]),
-        (0, vec![poor]),
-        (0, vec![other_chain]),
-        (0, vec![cheap]),
-        (1, vec![twice.clone(), twice]),
-    ] {
-        let error = transactions_refusal(transactions);
-        let BlockError::Execution(ExecutionError::Transaction { index, .. }) = error else {
-            panic!("{error}")
-        };
-        assert_eq!(index, position);
-    }
+fn stealing_under_a_forged_sender() {
+    // The changed payment is signed by nobody who has anything.
+    assert_eq!(failed_position(&fault_refusal(Fault::ForgedSender)), 0);
 }
 
 #[test]
 fn unsigned_transaction() {
-    use alloy_consensus::SignableTransaction;
-    let signature = Signature::new(U256::from(1), U256::MAX, false);
-    let forged = payment(2).into_signed(signature).into();
-    let error = transactions_refusal(vec![SignedTransaction::new_unchecked(forged, wallet(0).address())]);
+    let error = fault_refusal(Fault::Unsigned);
     assert!(matches!(error, BlockError::Sender { position: 0 }), "{error}");
+}
+
+#[test]
+fn nonce_replay() {
+    assert_eq!(failed_position(&fault_refusal(Fault::NonceReplay)), 2);
+    let twice = transfer(&wallet(0), 0, 2);
+    assert_eq!(failed_position(&transactions_refusal(vec![twice.clone(), twice])), 1);
+}
+
+#[test]
+fn nonce_gap() {
+    assert_eq!(failed_position(&transactions_refusal(vec![transfer(&wallet(0), 1, 2)])), 0);
+}
+
+#[test]
+fn overdraft() {
+    let poor = sign(&wallet(0), TxEip1559 { value: U256::from(1_000 * BTN), ..payment(2) });
+    assert_eq!(failed_position(&transactions_refusal(vec![poor])), 0);
+}
+
+#[test]
+fn transaction_of_another_chain() {
+    let other_chain = sign(&wallet(0), TxEip1559 { chain_id: 1, ..payment(2) });
+    assert_eq!(failed_position(&transactions_refusal(vec![other_chain])), 0);
+}
+
+#[test]
+fn transaction_that_does_not_pay_the_base_fee() {
+    let cheap = sign(&wallet(0), TxEip1559 { max_fee_per_gas: 1, max_priority_fee_per_gas: 0, ..payment(2) });
+    assert_eq!(failed_position(&transactions_refusal(vec![cheap])), 0);
 }
 
 #[test]
@@ -175,7 +206,7 @@ fn ancestors_are_executed_first_and_fall_together() {
     assert!(fixture.chain.is_invalid(forged_hash) && fixture.chain.is_invalid(child_hash));
     assert!(fixture.chain.is_executed(first));
     child.envelope.timestamp_ms += 1;
-    fixture.seal(&mut child);
+    fixture.recommit(&mut child);
     assert!(matches!(fixture.insert(child), Err(BlockError::InvalidAncestor { .. })));
 }
 

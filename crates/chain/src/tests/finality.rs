@@ -205,7 +205,8 @@ fn restart_rebuilds_from_store_and_bodies() {
 fn a_strange_store_is_refused() {
     let fixture = Fixture::new();
     let open = |store: &MemoryStore| {
-        Chain::new(Arc::clone(&fixture.genesis), fixture.committee.clone(), store.reader()).err().unwrap()
+        let (genesis, committee) = (Arc::clone(&fixture.genesis), fixture.committee.clone());
+        Chain::new(genesis, committee, fixture.supervisors.clone(), store.reader()).err().unwrap()
     };
     assert!(matches!(open(&MemoryStore::new()), ChainError::NoGenesis));
     let mut genesis = (*fixture.genesis).clone();

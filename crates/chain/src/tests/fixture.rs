@@ -1,19 +1,24 @@
 //! One node's chain with everybody's stand-in keys: grows branches, signs certificates, forges blocks.
 
+use crate::testing::recommit;
 use crate::{
-    BlockError, BlockMeta, BuildRequest, Chain, ChainError, PoolLimits, genesis_batch, genesis_block,
+    BlockError, BlockMeta, BuildRequest, Chain, ChainError, PoolLimits, SealOffer, genesis_batch,
+    genesis_block,
 };
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use btn_crypto::{Committee, Draw, Signer};
+use btn_crypto::{Committee, Draw, SealSigner, Signer, Supervisors};
 use btn_execution::SignedTransaction;
-use btn_stand_in::{StandInKeys, StandInSigner, StandInVerifier, stand_in_genesis};
+use btn_stand_in::{
+    StandInKeys, StandInSealSigner, StandInSealVerifier, StandInSigner, StandInVerifier,
+    stand_in_genesis_with_supervisors,
+};
 use btn_storage::{FinalizedBatch, MemoryStore, Store};
 use btn_types::genesis::{ConsensusParameters, GenesisAccount};
 use btn_types::{
-    Address, B256, Block, Bytes, Certificate, Epoch, Genesis, Justification, MemberIndex, U256, View, Vote,
-    VoteKind,
+    Address, B256, Block, Bytes, Certificate, Epoch, Genesis, Justification, MemberIndex, Seal, U256, View,
+    Vote, VoteKind,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +41,9 @@ const LOGGER_CODE: [u8; 8] = [0x60, 42, 0x60, 0, 0x60, 0, 0xa1, 0];
 pub struct Fixture {
     pub genesis: Arc<Genesis>,
     pub committee: Committee,
+    pub supervisors: Supervisors,
     pub signers: Vec<StandInSigner>,
+    pub sealers: Vec<StandInSealSigner>,
     pub store: MemoryStore,
     pub chain: Chain,
 }
@@ -75,6 +82,21 @@ impl Fixture {
     }
 
     pub fn with(members: usize, lottery_period_blocks: u64, limits: PoolLimits) -> Self {
+        let parameters = ConsensusParameters { lottery_period_blocks, ..ConsensusParameters::DEVNET };
+        Self::of(members, 0, parameters, limits)
+    }
+
+    /// Four masters and so many supervisors.
+    pub fn supervised(supervisors: usize) -> Self {
+        Self::supervised_with(supervisors, ConsensusParameters::DEVNET.expected_seals)
+    }
+
+    pub fn supervised_with(supervisors: usize, expected_seals: u64) -> Self {
+        let parameters = ConsensusParameters { expected_seals, ..ConsensusParameters::DEVNET };
+        Self::of(4, supervisors, parameters, PoolLimits::default())
+    }
+
+    fn of(members: usize, supervisors: usize, parameters: ConsensusParameters, limits: PoolLimits) -> Self {
         let mut alloc: BTreeMap<Address, GenesisAccount> = (0..20)
             .map(|number| {
                 let balance = U256::from(100 * BTN);
@@ -83,21 +105,25 @@ impl Fixture {
             .collect();
         let logger = GenesisAccount { code: Bytes::from_static(&LOGGER_CODE), ..GenesisAccount::default() };
         alloc.insert(LOGGER, logger);
-        let parameters = ConsensusParameters { lottery_period_blocks, ..ConsensusParameters::DEVNET };
-        let genesis = Arc::new(stand_in_genesis(members, parameters, alloc));
+        let genesis = stand_in_genesis_with_supervisors(members, supervisors, parameters, alloc);
+        let genesis = Arc::new(genesis);
         let verifier = Arc::new(StandInVerifier::new(SEED, members));
         let committee = Committee::from_genesis(&genesis, genesis_block(&genesis).hash(), verifier);
         let signers = committee.indices().map(|member| StandInKeys::signer(SEED, member)).collect();
+        let verifier = Arc::new(StandInSealVerifier::new(SEED, supervisors));
+        let sealers = (0..supervisors).map(|place| StandInKeys::seal_signer(SEED, place)).collect();
+        let supervisors = Supervisors::from_genesis(&genesis, genesis_block(&genesis).hash(), verifier);
         let mut store = MemoryStore::new();
         store.commit(genesis_batch(&genesis)).unwrap();
-        let chain =
-            Chain::with_pool_limits(Arc::clone(&genesis), committee.clone(), store.reader(), limits).unwrap();
-        Self { genesis, committee, signers, store, chain }
+        let (known, verifiers) = (Arc::clone(&genesis), (committee.clone(), supervisors.clone()));
+        let chain = Chain::with_pool_limits(known, verifiers.0, verifiers.1, store.reader(), limits).unwrap();
+        Self { genesis, committee, supervisors, signers, sealers, store, chain }
     }
 
     /// The same node after a crash: what was stored is there, the rest is gone.
     pub fn restarted(&self) -> Chain {
-        Chain::new(Arc::clone(&self.genesis), self.committee.clone(), self.store.reader()).unwrap()
+        let (genesis, committee) = (Arc::clone(&self.genesis), self.committee.clone());
+        Chain::new(genesis, committee, self.supervisors.clone(), self.store.reader()).unwrap()
     }
 
     pub fn genesis_hash(&self) -> B256 {
@@ -218,14 +244,50 @@ impl Fixture {
         block.header.beneficiary = request.payout;
         block.header.timestamp = request.timestamp_ms / 1000;
         block.header.mix_hash = self.committee.domain().seed(parent.seed, &block.envelope.clerk_signature);
-        self.seal(&mut block);
+        self.recommit(&mut block);
         block
     }
 
     /// After a change to envelope or justification: what the header says of them.
-    pub fn seal(&self, block: &mut Block) {
-        let extra_data = self.committee.domain().envelope(&block.envelope, &block.justification);
-        block.header.extra_data = Bytes::copy_from_slice(extra_data.as_slice());
+    pub fn recommit(&self, block: &mut Block) {
+        recommit(self.committee.domain(), block);
+    }
+
+    /// An honest seal of the supervisor at this place.
+    pub fn seal(&self, place: usize, meta: &BlockMeta) -> Seal {
+        self.seal_on(place, meta.core, meta.hash).unwrap()
+    }
+
+    /// A seal on any core and hash; `None` where the supervisor was not drawn.
+    pub fn seal_on(&self, place: usize, core: B256, hash: B256) -> Option<Seal> {
+        let id = self.supervisors.ids()[place];
+        self.supervisors.seal(id, &self.sealers[place], core, hash).unwrap()
+    }
+
+    /// A seal with right signatures, whether or not the supervisor was drawn.
+    pub fn forced_seal(&self, place: usize, core: B256, block_hash: B256) -> Seal {
+        let (supervisor, domain) = (self.supervisors.ids()[place], self.supervisors.domain());
+        let sign = |message| self.sealers[place].sign(message).unwrap();
+        let draw_signature = sign(domain.seal(core));
+        let signature = sign(domain.seal_signature(core, block_hash));
+        Seal { supervisor, core, draw_signature, block_hash, signature }
+    }
+
+    /// Offers the seals of these supervisors on a block that the chain knows.
+    pub fn offer(&mut self, hash: B256, places: impl IntoIterator<Item = usize>) {
+        let core = self.chain.core_of(hash).unwrap();
+        for place in places {
+            let seal = self.seal_on(place, core, hash).unwrap();
+            assert_eq!(self.chain.offer_seal(seal).unwrap(), SealOffer::New);
+        }
+    }
+
+    /// Takes the third state and stores it; gives its height.
+    pub fn take_third_state(&mut self) -> Option<u64> {
+        let sealed = self.chain.take_third_state()?;
+        let height = sealed.height.0;
+        self.store.commit(FinalizedBatch { sealed: Some(sealed), ..FinalizedBatch::default() }).unwrap();
+        Some(height)
     }
 
     pub fn insert(&mut self, block: Block) -> Result<BlockMeta, BlockError> {

@@ -36,15 +36,15 @@ fn refusal(forge: impl FnOnce(&Fixture, &mut Block)) -> BlockError {
 }
 
 /// As [`refusal`], for a change to envelope or justification, which the header must then commit to.
-fn sealed_refusal(forge: impl FnOnce(&Fixture, &mut Block)) -> BlockError {
+fn recommitted_refusal(forge: impl FnOnce(&Fixture, &mut Block)) -> BlockError {
     refusal(|fixture, block| {
         forge(fixture, block);
-        fixture.seal(block);
+        fixture.recommit(block);
     })
 }
 
 fn justification_refusal(forge: impl FnOnce(&Fixture, &mut Block)) -> JustificationError {
-    match sealed_refusal(forge) {
+    match recommitted_refusal(forge) {
         BlockError::Justification(error) => error,
         other => panic!("another rule was hit: {other}"),
     }
@@ -71,17 +71,17 @@ fn place_in_the_chain() {
     assert!(matches!(error, BlockError::UnknownParent(_)), "{error}");
     let error = refusal(|_, block| block.header.number = 3);
     assert!(matches!(error, BlockError::Height { actual: Height(3), expected: Height(2) }), "{error}");
-    let error = sealed_refusal(|_, block| block.envelope.epoch = Epoch(1));
+    let error = recommitted_refusal(|_, block| block.envelope.epoch = Epoch(1));
     assert!(matches!(error, BlockError::Epoch { actual: Epoch(1), expected: Epoch(0) }), "{error}");
-    let error = sealed_refusal(|_, block| block.envelope.parent_view = View(2));
+    let error = recommitted_refusal(|_, block| block.envelope.parent_view = View(2));
     assert!(matches!(error, BlockError::ParentView { actual: View(2), expected: View(1) }), "{error}");
     for view in [0, 1] {
-        let error = sealed_refusal(|_, block| block.envelope.view = View(view));
+        let error = recommitted_refusal(|_, block| block.envelope.view = View(view));
         assert!(matches!(error, BlockError::ViewOrder { parent_view: View(1), .. }), "{error}");
     }
     let error = refusal(|_, block| block.header.mix_hash = B256::repeat_byte(1));
     assert!(matches!(error, BlockError::Seed { .. }), "{error}");
-    let error = sealed_refusal(|_, block| block.envelope.seal_root = B256::ZERO);
+    let error = recommitted_refusal(|_, block| block.envelope.seal_root = B256::ZERO);
     assert!(matches!(error, BlockError::SealRoot { .. }), "{error}");
 }
 
@@ -115,12 +115,12 @@ fn body_and_header_belong_together() {
 
 #[test]
 fn clerk_and_ticket() {
-    let error = sealed_refusal(|_, block| block.envelope.clerk = NodeId(B256::repeat_byte(1)));
+    let error = recommitted_refusal(|_, block| block.envelope.clerk = NodeId(B256::repeat_byte(1)));
     assert!(matches!(error, BlockError::NotMember(_)), "{error}");
     let error = refusal(|_, block| block.header.beneficiary = Address::repeat_byte(1));
     assert!(matches!(error, BlockError::Beneficiary { .. }), "{error}");
     let forge_ticket = |view: u64, draw_seed: Option<B256>| {
-        sealed_refusal(|fixture, block| {
+        recommitted_refusal(|fixture, block| {
             let parent = fixture.meta(block.header.parent_hash);
             let member = fixture.committee.index_of(block.envelope.clerk).unwrap();
             let seed = draw_seed.unwrap_or(parent.child_draw_seed);
@@ -150,13 +150,13 @@ fn tickets_below_the_bar() {
 #[test]
 fn time() {
     for back_ms in [100, 101, 5_000] {
-        let error = sealed_refusal(|_, block| block.envelope.timestamp_ms -= back_ms);
+        let error = recommitted_refusal(|_, block| block.envelope.timestamp_ms -= back_ms);
         assert!(matches!(error, BlockError::Timestamp { .. }), "{error}");
     }
     for error in [
         refusal(|_, block| block.header.timestamp += 1),
         refusal(|_, block| block.header.timestamp -= 1),
-        sealed_refusal(|_, block| block.envelope.timestamp_ms += 1_000),
+        recommitted_refusal(|_, block| block.envelope.timestamp_ms += 1_000),
     ] {
         assert!(matches!(error, BlockError::HeaderTimestamp { .. }), "{error}");
     }
@@ -217,7 +217,7 @@ fn a_finalization_counts_as_notarization() {
     let (mut fixture, mut block) = setting();
     let parent = fixture.meta(block.header.parent_hash);
     block.justification.parent_certificate = Some(fixture.finalization(&parent));
-    fixture.seal(&mut block);
+    fixture.recommit(&mut block);
     fixture.insert(block).unwrap();
 }
 
@@ -227,7 +227,7 @@ fn genesis_needs_no_certificate() {
     let mut block = fixture.foreign(fixture.genesis_hash(), 1, &[]);
     let genesis = fixture.meta(fixture.genesis_hash());
     block.justification.parent_certificate = Some(fixture.notarization(&genesis));
-    fixture.seal(&mut block);
+    fixture.recommit(&mut block);
     let error = fixture.insert(block).unwrap_err();
     assert!(matches!(error, BlockError::Justification(JustificationError::ParentSuperfluous)), "{error}");
 }
@@ -269,7 +269,7 @@ fn nullifications() {
 #[test]
 fn a_view_that_is_skipped_in_one_go_has_a_bound() {
     // A block cannot make us verify more certificates than it carries: the count is compared first.
-    let error = sealed_refusal(|fixture, block| {
+    let error = recommitted_refusal(|fixture, block| {
         let parent = fixture.meta(block.header.parent_hash);
         let view = u64::MAX;
         let member = fixture.clerk(view, parent.child_draw_seed, true);
@@ -312,12 +312,12 @@ fn the_tree_is_bounded() {
     for _ in 0..MAX_UNFINALIZED_BLOCKS {
         block.envelope.timestamp_ms += 1;
         block.header.timestamp = block.envelope.timestamp_ms / 1000;
-        fixture.seal(&mut block);
+        fixture.recommit(&mut block);
         fixture.insert(block.clone()).unwrap();
     }
     block.envelope.timestamp_ms += 1;
     block.header.timestamp = block.envelope.timestamp_ms / 1000;
-    fixture.seal(&mut block);
+    fixture.recommit(&mut block);
     let error = fixture.insert(block).unwrap_err();
     assert!(matches!(error, BlockError::TreeFull { blocks: MAX_UNFINALIZED_BLOCKS, .. }), "{error}");
     assert!(!error.is_permanent());

@@ -14,7 +14,7 @@ use crate::tickets::TicketBook;
 use crate::votes::VoteBook;
 use alloy_primitives::B256;
 use btn_crypto::Committee;
-use btn_types::{Certificate, JournalRecord, MemberIndex, Message, Now, Round, View, VoteKind};
+use btn_types::{Certificate, JournalRecord, MemberIndex, Message, Now, Round, Ticket, View, VoteKind};
 use fetch::FetchBook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl Consensus {
                 JournalRecord::Certificate(certificate) => {
                     self.certificates.insert(certificate.clone());
                 }
-                JournalRecord::Transaction(_) => {}
+                JournalRecord::Transaction(_) | JournalRecord::Sealed(_) => {}
             }
         }
         if let Some(finalization) = self.certificates.highest_finalization() {
@@ -188,6 +188,13 @@ impl Consensus {
             floor: self.floor.view,
             votes: self.me().is_some() && !self.halted,
         }
+    }
+
+    /// Tickets known for the current view and the next two, best first within each view: what users are shown
+    /// (C6.2, R-032). At most [`MAX_CANDIDATES`](btn_types::limits::MAX_CANDIDATES).
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Ticket> {
+        self.tickets.candidates(self.current.view)
     }
 
     /// The committee.

@@ -51,6 +51,7 @@ impl Lottery {
             view: envelope.view,
             parent_view: envelope.parent_view,
             seed: block.header.mix_hash,
+            core: B256::ZERO,
             child_draw_seed: self.seed_of(height + 1),
             later_draw_seed: self.seed_of(height + 3),
             timestamp_ms: envelope.timestamp_ms,
@@ -98,6 +99,7 @@ impl World {
             view: View(0),
             parent_view: View(0),
             seed: committee.domain().genesis_seed(),
+            core: B256::ZERO,
             child_draw_seed: lottery.seed_of(1),
             later_draw_seed: lottery.seed_of(3),
             timestamp_ms: UNIX_START_MS - 60_000,
@@ -182,8 +184,11 @@ impl World {
                 clerk_signature: request.clerk_signature.clone(),
                 timestamp_ms,
                 seal_root: B256::ZERO,
+                supervisors_root: B256::ZERO,
+                supervisors: 0,
             },
             justification: request.justification.clone(),
+            seals: Vec::new(),
         };
         block.header.number = parent.height.0 + 1;
         block.header.parent_hash = parent.hash;

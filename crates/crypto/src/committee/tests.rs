@@ -42,6 +42,7 @@ fn record(number: u64) -> NodeRecord {
         rsa_permutation_proof: Vec::new(),
         network_key: B256::ZERO,
         addresses: Vec::new(),
+        supervisor_addresses: Vec::new(),
         payout: Address::with_last_byte(number as u8),
         vote_key: VoteKey::ZERO,
         vote_key_proof: VoteSignature::ZERO,
@@ -57,6 +58,7 @@ fn committee(members: u64) -> Committee {
         consensus: ConsensusParameters::DEVNET,
         alloc: BTreeMap::new(),
         nodes: (0..members).map(record).collect(),
+        supervisors: Vec::new(),
     };
     Committee::from_genesis(&genesis, B256::repeat_byte(1), Arc::new(Hashes))
 }

@@ -22,6 +22,8 @@ fn envelope() -> Envelope {
         clerk_signature: Bytes::from(vec![0x66; 256]),
         timestamp_ms: 1_700_000_000_123,
         seal_root: word(0x55),
+        supervisors_root: word(0xaa),
+        supervisors: 0x1234,
     }
 }
 
@@ -46,6 +48,8 @@ fn every_digest_matches_its_vector() {
         ("genesis_seed", domain.genesis_seed()),
         ("seed", domain.seed(seed, &signature)),
         ("core", domain.core(EPOCH, VIEW, Height(9), seed, clerk, &signature)),
+        ("seal", domain.seal(word(0xbb))),
+        ("seal_signature", domain.seal_signature(word(0xbb), word(0x33))),
         ("proposal", proposal),
         ("notarize", vote(VoteKind::Notarize)),
         ("nullify", vote(VoteKind::Nullify)),
@@ -65,7 +69,7 @@ fn every_digest_matches_its_vector() {
 fn every_field_and_the_chain_count() {
     let domain = Domain::new(word(0x11));
     let original = domain.envelope(&envelope(), &Justification::default());
-    let changes: [fn(&mut Envelope); 7] = [
+    let changes: [fn(&mut Envelope); 9] = [
         |envelope| envelope.epoch = Epoch(2),
         |envelope| envelope.view = View(7),
         |envelope| envelope.parent_view = View(3),
@@ -73,6 +77,8 @@ fn every_field_and_the_chain_count() {
         |envelope| envelope.clerk_signature = Bytes::from(vec![0x66; 255]),
         |envelope| envelope.timestamp_ms += 1,
         |envelope| envelope.seal_root = word(0x56),
+        |envelope| envelope.supervisors_root = word(0xab),
+        |envelope| envelope.supervisors += 1,
     ];
     for (position, change) in changes.iter().enumerate() {
         let mut changed = envelope();

@@ -1,9 +1,9 @@
 //! Real keys from record to certificate, and every refusal of a record.
 
 use super::*;
-use crate::{Committee, Draw, LotteryKeySize, vectors};
+use crate::{Committee, Draw, LotteryKeySize, SealError, Supervisors, vectors};
 use btn_types::genesis::{BaseFeeParameters, ConsensusParameters};
-use btn_types::{Bitmap, Epoch, Ticket, View, Vote, VoteKey, VoteKind};
+use btn_types::{Bitmap, Epoch, Seal, Ticket, View, Vote, VoteKey, VoteKind};
 use std::collections::BTreeMap;
 
 fn member_keys() -> MemberKeys {
@@ -15,7 +15,8 @@ fn member_keys() -> MemberKeys {
 
 fn record_of(keys: &MemberKeys, number: u8) -> NodeRecord {
     let payout = Address::with_last_byte(number);
-    keys.node_record(B256::with_last_byte(number), vec!["127.0.0.1:1".into()], payout).unwrap()
+    let (addresses, supervisor_addresses) = (vec!["127.0.0.1:1".into()], vec!["127.0.0.1:2".into()]);
+    keys.node_record(B256::with_last_byte(number), addresses, supervisor_addresses, payout).unwrap()
 }
 
 fn genesis(nodes: Vec<NodeRecord>) -> Genesis {
@@ -27,6 +28,7 @@ fn genesis(nodes: Vec<NodeRecord>) -> Genesis {
         consensus: ConsensusParameters::DEVNET,
         alloc: BTreeMap::new(),
         nodes,
+        supervisors: Vec::new(),
     }
 }
 
@@ -138,4 +140,177 @@ fn vector_key_makes_a_valid_record() {
     assert_eq!(record.rsa_permutation_proof, vectors::permutation_roots());
     assert_eq!(record.vote_key_proof.as_slice(), &vectors::bytes("/votes/possession_of_first")[..]);
     assert_eq!(check_node_record(&record), Ok(()));
+}
+
+/// Three supervisors in the order of their places: the vector key and two new ones, of both sizes.
+fn supervised() -> (Vec<SupervisorKeys>, Genesis) {
+    let mut keys: Vec<_> = [
+        LotteryPrivateKey::from_pkcs8(&vectors::bytes("/lottery/pkcs8")).unwrap(),
+        LotteryPrivateKey::generate(LotteryKeySize::Bits2048).unwrap(),
+        LotteryPrivateKey::generate(LotteryKeySize::Bits3072).unwrap(),
+    ]
+    .into_iter()
+    .map(|lottery| SupervisorKeys { lottery })
+    .collect();
+    let records = keys.iter().zip(0..).map(|(keys, number)| supervisor_record(keys, number)).collect();
+    keys.sort_by_key(|keys| keys.lottery.public().node_id());
+    (keys, Genesis { supervisors: records, ..genesis(Vec::new()) })
+}
+
+fn supervisor_record(keys: &SupervisorKeys, number: u8) -> SupervisorRecord {
+    keys.record(B256::with_last_byte(number), Address::with_last_byte(number)).unwrap()
+}
+
+const CORE: B256 = B256::repeat_byte(0xbb);
+const BLOCK: B256 = B256::repeat_byte(0x33);
+
+#[test]
+fn real_keys_seal() {
+    let (keys, genesis) = supervised();
+    let verifier = SupervisorPublicKeys::from_genesis(&genesis).unwrap();
+    let supervisors = Supervisors::from_genesis(&genesis, B256::repeat_byte(0x11), verifier.clone());
+    for (keys, &id) in keys.iter().zip(supervisors.ids()) {
+        assert_eq!(keys.lottery.public().node_id(), id);
+        let seal = supervisors.seal(id, keys, CORE, BLOCK).unwrap().unwrap();
+        assert_eq!(supervisors.verify(&seal), Ok(()));
+        assert_eq!(supervisors.seal(id, keys, CORE, BLOCK).unwrap(), Some(seal), "deterministic");
+    }
+    assert!(!verifier.verify(3, CORE, &[]), "no fourth supervisor");
+}
+
+/// The seal of the Python generator, byte for byte.
+#[test]
+fn the_vector_key_makes_the_vector_seal() {
+    let (keys, genesis) = supervised();
+    let verifier = SupervisorPublicKeys::from_genesis(&genesis).unwrap();
+    let supervisors = Supervisors::from_genesis(&genesis, B256::repeat_byte(0x11), verifier);
+    let id = NodeId(B256::from_slice(&vectors::bytes("/lottery/node_id")));
+    let keys = &keys[supervisors.place_of(id).unwrap()];
+    let seal = supervisors.seal(id, keys, CORE, BLOCK).unwrap().unwrap();
+    assert_eq!(btn_types::encode(&seal), vectors::bytes("/seal/encoding").to_vec());
+}
+
+#[test]
+fn forged_seals_of_real_keys_are_refused() {
+    let (keys, genesis) = supervised();
+    let verifier = SupervisorPublicKeys::from_genesis(&genesis).unwrap();
+    let supervisors = Supervisors::from_genesis(&genesis, B256::repeat_byte(0x11), verifier);
+    for (place, keys) in keys.iter().enumerate() {
+        let id = supervisors.ids()[place];
+        let good = supervisors.seal(id, keys, CORE, BLOCK).unwrap().unwrap();
+        let refuse = |change: &dyn Fn(&mut Seal)| {
+            let mut seal = good.clone();
+            change(&mut seal);
+            supervisors.verify(&seal).unwrap_err()
+        };
+        let swap = |seal: &mut Seal| std::mem::swap(&mut seal.draw_signature, &mut seal.signature);
+        assert_eq!(refuse(&swap), SealError::Draw(id));
+        assert_eq!(refuse(&|seal| seal.core = BLOCK), SealError::Draw(id), "another core");
+        assert_eq!(refuse(&|seal| seal.block_hash = CORE), SealError::Signature(id), "another block");
+        let other = supervisors.ids()[(place + 1) % 3];
+        assert_eq!(refuse(&|seal| seal.supervisor = other), SealError::Draw(other), "another supervisor");
+        type Forge = fn(&[u8]) -> Vec<u8>;
+        let forgeries: [(&str, Forge); 7] = [
+            ("nothing", |_| Vec::new()),
+            ("a byte short at its front", |signature| signature[1..].to_vec()),
+            ("a byte short at its end", |signature| signature[..signature.len() - 1].to_vec()),
+            ("a leading zero", |signature| [&[0], signature].concat()),
+            ("a zero at its end", |signature| [signature, &[0]].concat()),
+            ("all ones, above the modulus", |signature| vec![0xff; signature.len()]),
+            ("a bit changed", |signature| [&[signature[0] ^ 1], &signature[1..]].concat()),
+        ];
+        for (what, forge) in forgeries {
+            let draw = |seal: &mut Seal| seal.draw_signature = forge(&seal.draw_signature).into();
+            assert_eq!(refuse(&draw), SealError::Draw(id), "{what}");
+            let word = |seal: &mut Seal| seal.signature = forge(&seal.signature).into();
+            assert_eq!(refuse(&word), SealError::Signature(id), "{what}");
+        }
+    }
+}
+
+/// s + n has the right length where s < 2^2048 − n, and would be a second draw of the same supervisor.
+#[test]
+fn a_seal_signature_above_the_modulus_is_refused() {
+    use crypto_bigint::BoxedUint;
+    let (keys, genesis) = supervised();
+    let verifier = SupervisorPublicKeys::from_genesis(&genesis).unwrap();
+    let supervisors = Supervisors::from_genesis(&genesis, B256::repeat_byte(0x11), verifier);
+    let id = NodeId(B256::from_slice(&vectors::bytes("/lottery/node_id")));
+    let keys = &keys[supervisors.place_of(id).unwrap()];
+    let modulus = BoxedUint::from_be_slice_vartime(keys.lottery.public().modulus());
+    let above = |signature: &[u8]| {
+        let (sum, carry) = BoxedUint::from_be_slice_vartime(signature).overflowing_add(&modulus);
+        (!bool::from(carry)).then(|| Bytes::copy_from_slice(&sum.to_be_bytes()))
+    };
+    let (seal, draw) = (0u64..64)
+        .find_map(|number| {
+            let core = btn_types::sha256(&number.to_be_bytes());
+            let seal = supervisors.seal(id, keys, core, BLOCK).unwrap()?;
+            let draw = above(&seal.draw_signature)?;
+            Some((seal, draw))
+        })
+        .unwrap();
+    assert_eq!(supervisors.verify(&seal), Ok(()));
+    assert_ne!(Draw::of(&draw), Draw::of(&seal.draw_signature), "another ticket");
+    let forged = Seal { draw_signature: draw, ..seal };
+    assert_eq!(supervisors.verify(&forged), Err(SealError::Draw(id)));
+}
+
+#[test]
+fn every_fault_of_a_supervisors_record_is_named() {
+    let key = || SupervisorKeys { lottery: LotteryPrivateKey::generate(LotteryKeySize::Bits2048).unwrap() };
+    let (good, foreign) = (supervisor_record(&key(), 1), supervisor_record(&key(), 2));
+    let node = good.id;
+    assert_eq!(check_supervisor_record(&good), Ok(()));
+    let with = |record| Genesis { supervisors: vec![record], ..genesis(Vec::new()) };
+    let refuse = |change: &dyn Fn(&mut SupervisorRecord)| {
+        let mut record = good.clone();
+        change(&mut record);
+        let error = check_supervisor_record(&record).unwrap_err();
+        assert_eq!(SupervisorPublicKeys::from_genesis(&with(record.clone())).unwrap_err(), error);
+        (error, SupervisorPublicKeys::from_checked_genesis(&with(record)).err())
+    };
+    let id = RegistryError::Id { actual: foreign.id, expected: node };
+    assert_eq!(refuse(&|record| record.id = foreign.id), (id.clone(), Some(id)));
+    let (key, again) = refuse(&|record| record.rsa_public_key = Bytes::from_static(&[0x30, 0]));
+    assert!(matches!(key, RegistryError::LotteryKey { .. }), "{key}");
+    assert_eq!(again, Some(key));
+    let (proof, unseen) = refuse(&|record| record.rsa_permutation_proof.clear());
+    assert_eq!(proof, RegistryError::Permutation { node, source: PermutationError::Roots { actual: 0 } });
+    assert_eq!(unseen, None, "a checked genesis is parsed only");
+    let (proof, _) = refuse(&|record| record.rsa_permutation_proof = foreign.rsa_permutation_proof.clone());
+    assert!(matches!(proof, RegistryError::Permutation { .. }), "another's proof: {proof}");
+    let (proof, _) = refuse(&|record| record.rsa_permutation_proof.swap(2, 3));
+    assert!(
+        matches!(proof, RegistryError::Permutation { source: PermutationError::Root(2), .. }),
+        "the right roots in another order: {proof}"
+    );
+}
+
+/// The keys are the same either way; without the proofs all other rules still hold.
+#[test]
+fn a_checked_genesis_gives_the_same_keys() {
+    let (keys, mut genesis) = network();
+    for node in &mut genesis.nodes {
+        node.rsa_permutation_proof.clear();
+    }
+    assert!(CommitteeKeys::from_genesis(&genesis).is_err());
+    let verifier = CommitteeKeys::from_checked_genesis(&genesis).unwrap();
+    for (place, keys) in (0..).zip(&keys) {
+        assert!(verifier.verify_draw(MemberIndex(place), CORE, &keys.draw(CORE).unwrap()));
+        assert!(verifier.verify_vote(MemberIndex(place), CORE, &keys.vote(CORE)));
+    }
+    genesis.nodes[0].vote_key_proof = VoteSignature::ZERO;
+    let node = genesis.nodes[0].id;
+    assert_eq!(
+        CommitteeKeys::from_checked_genesis(&genesis).unwrap_err(),
+        RegistryError::Possession { node }
+    );
+
+    let (keys, genesis) = supervised();
+    let verifier = SupervisorPublicKeys::from_checked_genesis(&genesis).unwrap();
+    for (place, keys) in keys.iter().enumerate() {
+        assert!(verifier.verify(place, CORE, &keys.sign(CORE).unwrap()));
+        assert!(!verifier.verify((place + 1) % 3, CORE, &keys.sign(CORE).unwrap()));
+    }
 }

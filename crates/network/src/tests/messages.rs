@@ -4,12 +4,12 @@ use alloy_consensus::{Header, SignableTransaction, TxEnvelope, TxLegacy};
 use alloy_primitives::Signature;
 use btn_types::{
     B256, Bitmap, Block, BlockRange, Bytes, Certificate, CertificateMessage, Envelope, Epoch, FetchRequest,
-    Height, Justification, MemberIndex, Message, NodeId, Proposal, ProposalMessage, SUITE_BLS12_381, Ticket,
-    View, Vote, VoteKind, VoteMessage, VoteSignature,
+    Height, Justification, MemberIndex, Message, NodeId, Proposal, ProposalMessage, SUITE_BLS12_381, Seal,
+    Ticket, View, Vote, VoteKind, VoteMessage, VoteSignature,
 };
 use std::sync::Arc;
 
-fn ticket() -> Ticket {
+pub(crate) fn ticket() -> Ticket {
     Ticket {
         epoch: Epoch(0),
         view: View(8),
@@ -19,7 +19,7 @@ fn ticket() -> Ticket {
     }
 }
 
-fn certificate(kind: VoteKind) -> Certificate {
+pub(crate) fn certificate(kind: VoteKind) -> Certificate {
     Certificate {
         suite: SUITE_BLS12_381,
         kind,
@@ -31,7 +31,7 @@ fn certificate(kind: VoteKind) -> Certificate {
     }
 }
 
-fn block() -> Block {
+pub(crate) fn block() -> Block {
     let transaction = TxLegacy { nonce: 3, gas_limit: 21_000, ..TxLegacy::default() };
     Block {
         header: Header { number: 4, ..Header::default() },
@@ -44,11 +44,14 @@ fn block() -> Block {
             clerk_signature: Bytes::from(vec![3; 256]),
             timestamp_ms: 1_700_000_000_123,
             seal_root: B256::ZERO,
+            supervisors_root: B256::ZERO,
+            supervisors: 0,
         },
         justification: Justification {
             parent_certificate: Some(certificate(VoteKind::Notarize)),
             nullifications: vec![certificate(VoteKind::Nullify)],
         },
+        seals: vec![],
     }
 }
 
@@ -62,6 +65,16 @@ pub(super) fn vote(view: u64) -> Message {
         signature: VoteSignature::repeat_byte(8),
     };
     Message::Vote(VoteMessage { vote, tickets: vec![ticket()] })
+}
+
+fn seal() -> Seal {
+    Seal {
+        supervisor: NodeId(B256::repeat_byte(9)),
+        core: B256::repeat_byte(1),
+        draw_signature: Bytes::from(vec![3; 256]),
+        block_hash: B256::repeat_byte(2),
+        signature: Bytes::from(vec![4; 256]),
+    }
 }
 
 /// A bulk message of `count` transactions of 100,000 bytes each.
@@ -99,6 +112,7 @@ pub(super) fn all() -> Vec<Arc<Message>> {
         Message::Certificates(vec![certificate(VoteKind::Notarize), certificate(VoteKind::Nullify)]),
         Message::Range(Box::new(range)),
         transactions(3),
+        Message::Seals(vec![seal(), seal()]),
     ]
     .map(Arc::new)
     .into()

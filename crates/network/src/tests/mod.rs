@@ -1,15 +1,16 @@
 //! Tests over real loopback sockets: the harness, and one file for each concern.
 
 mod exchange;
-mod messages;
-mod pressure;
-mod refusal;
+pub(crate) mod messages;
+pub(crate) mod pressure;
+pub(crate) mod refusal;
 mod restart;
 mod violation;
 
 use crate::hello::Hello;
+use crate::transport::{self, BETWEEN_MASTERS};
 use crate::{LinkError, Network, NetworkConfig, NetworkEvent, NetworkEvents, NetworkHandle, NetworkIdentity};
-use crate::{PeerConfig, PeerStatus, transport};
+use crate::{PeerConfig, PeerStatus};
 use btn_types::{B256, MemberIndex, NodeId};
 use quinn::{Connection, ConnectionError, Endpoint};
 use std::collections::BTreeSet;
@@ -22,11 +23,11 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Genesis hash of the network under test.
-const CHAIN: B256 = B256::repeat_byte(0xc0);
+pub(crate) const CHAIN: B256 = B256::repeat_byte(0xc0);
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
@@ -37,16 +38,16 @@ fn pkcs8(seed: u8) -> Vec<u8> {
     der
 }
 
-fn identity(seed: u8) -> Arc<NetworkIdentity> {
+pub(crate) fn identity(seed: u8) -> Arc<NetworkIdentity> {
     Arc::new(NetworkIdentity::from_pkcs8_der(&pkcs8(seed)).unwrap())
 }
 
 /// Member `i` has key seed `i + 1` and an identity that sorts by `i`: smaller members dial larger ones.
-fn seed_of(member: u16) -> u8 {
+pub(crate) fn seed_of(member: u16) -> u8 {
     u8::try_from(member).unwrap() + 1
 }
 
-fn id_of(member: u16) -> NodeId {
+pub(crate) fn id_of(member: u16) -> NodeId {
     NodeId(B256::repeat_byte(seed_of(member)))
 }
 
@@ -147,14 +148,14 @@ impl RawPeer {
     fn new(seed: u8, accepts: &[u8]) -> Self {
         let identity = identity(seed);
         let keys = accepts.iter().map(|seed| self::identity(*seed).public_key()).collect();
-        let (endpoint, _) = transport::endpoint(LOOPBACK, &identity, keys).unwrap();
+        let (endpoint, _) = transport::endpoint(LOOPBACK, &identity, keys, &BETWEEN_MASTERS).unwrap();
         Self { endpoint, identity }
     }
 
     /// TLS only.
     async fn connect(&self, to: &TestNode) -> Connection {
         let key = identity(seed_of(to.member)).public_key();
-        let config = transport::client_config(&self.identity, key).unwrap();
+        let config = transport::client_config(&self.identity, key, &BETWEEN_MASTERS).unwrap();
         let connecting = self.endpoint.connect_with(config, to.handle.local_addr(), "btn").unwrap();
         within("TLS", connecting).await.unwrap()
     }
@@ -169,7 +170,7 @@ impl RawPeer {
 }
 
 /// Waits for the close and returns its code and words.
-async fn closed(connection: &Connection) -> (u64, String) {
+pub(crate) async fn closed(connection: &Connection) -> (u64, String) {
     match within("close", connection.closed()).await {
         ConnectionError::ApplicationClosed(close) => {
             (close.error_code.into_inner(), String::from_utf8(close.reason.to_vec()).unwrap())
@@ -178,6 +179,6 @@ async fn closed(connection: &Connection) -> (u64, String) {
     }
 }
 
-fn code_of(error: &LinkError) -> u64 {
+pub(crate) fn code_of(error: &LinkError) -> u64 {
     error.code().into_inner()
 }

@@ -73,7 +73,10 @@ async fn the_acceptor_judges_identity_and_version_as_well() {
     let wrong_version = Hello { version: PROTOCOL_VERSION + 1, ..good };
     for (hello, expected) in [
         (wrong_id, LinkError::Identity { expected: id_of(0), theirs: id_of(5) }),
-        (wrong_version, LinkError::Version { ours: PROTOCOL_VERSION, theirs: PROTOCOL_VERSION + 1 }),
+        (
+            wrong_version,
+            LinkError::Version { ours: PROTOCOL_VERSION.into(), theirs: u32::from(PROTOCOL_VERSION) + 1 },
+        ),
     ] {
         let connection = raw.connect(&node).await;
         let (mut send, _receive) = connection.open_bi().await.unwrap();
@@ -136,7 +139,7 @@ async fn strangers_do_not_disturb_a_standing_link() {
 
 /// Counts warnings.
 #[derive(Default)]
-struct Warnings(AtomicUsize);
+pub(crate) struct Warnings(pub(crate) AtomicUsize);
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {

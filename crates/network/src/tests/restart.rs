@@ -1,7 +1,8 @@
 //! Killed processes: a runtime torn down says no goodbye, like SIGKILL; the same port is then used again.
 
 use super::{LOOPBACK, TestNode, config, identity, messages, within};
-use crate::{Network, NetworkConfig, NetworkEvent, NetworkEvents, NetworkHandle, transport};
+use crate::transport::{self, BETWEEN_MASTERS};
+use crate::{Network, NetworkConfig, NetworkEvent, NetworkEvents, NetworkHandle};
 use btn_types::MemberIndex;
 use quinn::ConnectionError;
 use std::collections::BTreeSet;
@@ -89,7 +90,7 @@ async fn a_restarted_process_resets_connections_of_the_one_before() {
     let start = |listen| {
         let runtime = runtime();
         let _inside = runtime.enter();
-        let (endpoint, _) = transport::endpoint(listen, &server, keys.clone()).unwrap();
+        let (endpoint, _) = transport::endpoint(listen, &server, keys.clone(), &BETWEEN_MASTERS).unwrap();
         drop(_inside);
         (runtime, endpoint)
     };
@@ -97,8 +98,8 @@ async fn a_restarted_process_resets_connections_of_the_one_before() {
     let address = endpoint.local_addr().unwrap();
     let accepting = endpoint.clone();
     let accepted = before.spawn(async move { accepting.accept().await.unwrap().await.unwrap() });
-    let (dialler, _) = transport::endpoint(LOOPBACK, &client, BTreeSet::new()).unwrap();
-    let config = transport::client_config(&client, server.public_key()).unwrap();
+    let (dialler, _) = transport::endpoint(LOOPBACK, &client, BTreeSet::new(), &BETWEEN_MASTERS).unwrap();
+    let config = transport::client_config(&client, server.public_key(), &BETWEEN_MASTERS).unwrap();
     let connection = within("TLS", dialler.connect_with(config, address, "btn").unwrap()).await.unwrap();
     let accepted = within("TLS of the server", accepted).await.unwrap();
 

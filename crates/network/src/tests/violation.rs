@@ -67,7 +67,7 @@ async fn a_length_over_the_limit_closes_the_link_and_the_peer_may_come_back() {
 async fn a_frame_that_is_no_message_closes_the_link() {
     let mut scene = Scene::new().await;
     let connection = scene.join().await;
-    let _stream = stream(&connection, &[1, 0, 0, 0, 3, 0xc2, 0x09, 0x01]).await;
+    let _stream = stream(&connection, &[1, 0, 0, 0, 3, 0xc2, 0x7f, 0x01]).await;
     let text = "unknown kind of message".into();
     scene.expect(&connection, LinkError::FrameMalformed { class: MessageClass::Vote, text }).await;
 }

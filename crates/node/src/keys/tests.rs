@@ -1,6 +1,8 @@
 //! Keys on disk: whole or absent, private, and never lost by a change of password.
 
 use super::*;
+use btn_crypto::LotteryKeySize;
+use btn_types::Address;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -27,8 +29,8 @@ fn created() -> (TempDir, KeyDirectory) {
 fn what_is_stored_opens_to_the_same_keys() {
     let (parent, directory) = created();
     let opened = directory.unlock(&password("old")).unwrap();
-    let record = opened.record(vec!["[::1]:1".into()], Address::ZERO).unwrap();
-    assert_eq!(record, keys().record(vec!["[::1]:1".into()], Address::ZERO).unwrap());
+    let record = opened.record(vec!["[::1]:1".into()], vec!["[::1]:2".into()], Address::ZERO).unwrap();
+    assert_eq!(record, keys().record(vec!["[::1]:1".into()], vec!["[::1]:2".into()], Address::ZERO).unwrap());
     btn_crypto::check_node_record(&record).unwrap();
     let stored = directory.list().unwrap();
     assert_eq!(stored.iter().map(|key| key.kind).collect::<Vec<_>>(), KEY_KINDS);
@@ -84,6 +86,31 @@ fn an_interrupted_change_is_ended_by_the_same_call() {
     assert!(directory.unlock(&password("old")).is_err() && directory.unlock(&password("new")).is_err());
     directory.change_password(&password("old"), &password("new"), COST).unwrap();
     directory.unlock(&password("new")).unwrap();
+}
+
+#[test]
+fn a_supervisor_has_no_vote_key_and_its_keys_open_to_the_same() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = KeyDirectory::new(parent.path().join("keys"));
+    let keys = SupervisorNodeKeys::generate(LotteryKeySize::Bits2048).unwrap();
+    directory.create_supervisor(&keys, &password("old"), COST).unwrap();
+    assert_eq!(directory.id().unwrap(), keys.id());
+    let record = keys.record(Address::repeat_byte(1)).unwrap();
+    btn_crypto::check_supervisor_record(&record).unwrap();
+    assert_eq!((record.id, record.payout), (keys.id(), Address::repeat_byte(1)));
+    let stored = directory.list().unwrap();
+    assert_eq!(stored.iter().map(|key| key.kind).collect::<Vec<_>>(), SUPERVISOR_KEY_KINDS);
+    assert_eq!(stored[0].public, record.rsa_public_key);
+    assert_eq!(stored[1].public, record.network_key.to_vec());
+
+    directory.change_password(&password("old"), &password("new"), COST).unwrap();
+    assert!(directory.unlock_supervisor(&password("old")).is_err());
+    let opened = directory.unlock_supervisor(&password("new")).unwrap();
+    assert_eq!(opened.record(Address::repeat_byte(1)).unwrap(), record);
+    let error = directory.unlock(&password("new")).unwrap_err().to_string();
+    assert!(error.contains("vote.json is missing"), "a master needs its vote key: {error}");
+    let error = directory.create_supervisor(&keys, &password("new"), COST).unwrap_err();
+    assert!(matches!(error, KeyError::Exists(_)));
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn blocks_are_named_by_tag_number_or_hash() {
     let tags = [
         ("latest", BlockSelector::Latest),
         ("safe", BlockSelector::Latest),
-        ("finalized", BlockSelector::Latest),
+        ("finalized", BlockSelector::Finalized),
         ("pending", BlockSelector::Pending),
         ("earliest", BlockSelector::Number(0)),
         ("0x0", BlockSelector::Number(0)),

@@ -149,6 +149,7 @@ fn newest_height(context: &Context, selector: BlockSelector) -> Result<u64, RpcE
             Err(RpcError::server(format!("request beyond head block: requested {height}, head {latest}")))
         }
         BlockSelector::Number(height) => Ok(height),
+        BlockSelector::Finalized => Ok(context.backend.third_height()),
         _ => Ok(latest),
     }
 }

@@ -21,7 +21,8 @@ pub(crate) fn logs(context: &Context, arguments: &Arguments<'_>) -> Result<Json,
             found.search(context, &filter, &entry.block.header)?;
         }
         LogRange::Heights(from, to) => {
-            if let Some((from, to)) = heights(context.backend.latest_height(), from, to)? {
+            let newest = Newest::of(context);
+            if let Some((from, to)) = heights(newest, from, to)? {
                 for height in from..=to {
                     let header = context.backend.header(height)?;
                     let header = header.ok_or_else(|| not_found(BlockSelector::Number(height)))?;
@@ -33,23 +34,43 @@ pub(crate) fn logs(context: &Context, arguments: &Arguments<'_>) -> Result<Json,
     json(&found.logs)
 }
 
-/// First and last height to look at; `None` where the range lies wholly above the newest block, as it does for
-/// a client that asks for what is new and finds nothing.
-fn heights(latest: u64, from: BlockSelector, to: BlockSelector) -> Result<Option<(u64, u64)>, RpcError> {
-    if from == BlockSelector::Pending || to == BlockSelector::Pending {
+/// What the tags of a range mean.
+#[derive(Clone, Copy)]
+struct Newest {
+    latest: u64,
+    third: u64,
+}
+
+impl Newest {
+    fn of(context: &Context) -> Self {
+        // In this order, so that `finalized` is never above `latest`.
+        let third = context.backend.third_height();
+        Self { latest: context.backend.latest_height(), third }
+    }
+}
+
+/// First and last height to look at; `None` where the range lies wholly above the newest block, or above the
+/// newest finalized one if it is to end there, as it does for a client that asks for what is new and finds nothing.
+fn heights(
+    Newest { latest, third }: Newest,
+    lower: BlockSelector,
+    upper: BlockSelector,
+) -> Result<Option<(u64, u64)>, RpcError> {
+    if lower == BlockSelector::Pending || upper == BlockSelector::Pending {
         return Err(RpcError::invalid_params("pending logs are not supported"));
     }
-    if let (BlockSelector::Number(from), BlockSelector::Number(to)) = (from, to)
+    if let (BlockSelector::Number(from), BlockSelector::Number(to)) = (lower, upper)
         && from > to
     {
         return Err(RpcError::invalid_params("invalid block range params"));
     }
     let height = |selector| match selector {
         BlockSelector::Number(height) => height,
+        BlockSelector::Finalized => third,
         _ => latest,
     };
-    let (from, to) = (height(from), height(to).min(latest));
-    if from > latest {
+    let (from, to) = (height(lower), height(upper).min(latest));
+    if from > latest || (upper == BlockSelector::Finalized && from > to) {
         return Ok(None);
     }
     if from > to {
@@ -108,12 +129,12 @@ mod tests {
     //! The bounds of a search.
 
     use super::*;
-    use BlockSelector::{Latest, Number, Pending};
+    use BlockSelector::{Finalized, Latest, Number, Pending};
     use btn_types::B256;
 
     #[test]
     fn ranges_are_resolved_and_bounded() {
-        let latest = 20_000;
+        let newest = Newest { latest: 20_000, third: 19_997 };
         let table = [
             (Latest, Latest, Ok(Some((20_000, 20_000)))),
             (Number(1), Number(10_000), Ok(Some((1, 10_000)))),
@@ -126,13 +147,18 @@ mod tests {
             (Number(30_000), Number(20_001), Err("invalid block range params")),
             (Number(5), Number(4), Err("invalid block range params")),
             (Latest, Number(4), Err("invalid block range params")),
+            (Number(19_990), Finalized, Ok(Some((19_990, 19_997)))),
+            (Finalized, Latest, Ok(Some((19_997, 20_000)))),
+            (Number(19_998), Finalized, Ok(None)),
+            (Latest, Finalized, Ok(None)),
+            (Finalized, Finalized, Ok(Some((19_997, 19_997)))),
             (Number(0), Pending, Err("pending logs are not supported")),
         ];
         for (from, to, expected) in table {
-            let actual = heights(latest, from, to).map_err(|error| error.message);
+            let actual = heights(newest, from, to).map_err(|error| error.message);
             assert_eq!(actual, expected.map_err(str::to_owned), "{from:?} to {to:?}");
         }
-        assert_eq!(heights(latest, Number(0), Latest).map_err(|error| error.code), Err(-32005));
+        assert_eq!(heights(newest, Number(0), Latest).map_err(|error| error.code), Err(-32005));
     }
 
     fn log(bytes: usize) -> Log {

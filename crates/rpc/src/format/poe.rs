@@ -1,7 +1,6 @@
-//! JSON objects of the `btn_*` methods. Quantities are hex as everywhere in Ethereum's JSON-RPC.
+//! JSON objects of the `btn_*` methods that prove finality. Quantities are hex as everywhere in Ethereum's JSON-RPC.
 
-use super::SyncObject;
-use crate::{CommitteeInfo, CommitteeMember, NodeStatus, PeerInfo, Readiness, RpcError};
+use crate::{CommitteeInfo, CommitteeMember, RpcError};
 use alloy_primitives::U64;
 use alloy_rlp::Encodable;
 use btn_types::{
@@ -26,6 +25,8 @@ pub(crate) struct EnvelopeObject {
     clerk_signature: Bytes,
     milli_timestamp: U64,
     seal_root: B256,
+    supervisors_root: B256,
+    supervisors: U64,
     /// RLP of the envelope.
     raw: Bytes,
 }
@@ -41,6 +42,8 @@ impl From<&Envelope> for EnvelopeObject {
             clerk_signature: envelope.clerk_signature.clone(),
             milli_timestamp: U64::from(envelope.timestamp_ms),
             seal_root: envelope.seal_root,
+            supervisors_root: envelope.supervisors_root,
+            supervisors: U64::from(envelope.supervisors),
             raw: raw(envelope),
         }
     }
@@ -159,97 +162,6 @@ impl CommitteeObject {
             clerk_bar: U64::from(committee.clerk_bar),
             lottery_period_blocks: U64::from(committee.lottery_period_blocks),
             members: committee.members.into_iter().map(member).collect(),
-        }
-    }
-}
-
-/// `btn_status`'s answer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StatusObject<'a> {
-    client_version: &'a str,
-    chain_id: U64,
-    genesis_hash: B256,
-    node_id: NodeId,
-    role: &'static str,
-    observing: bool,
-    ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_ready_reason: Option<String>,
-    /// `false`, or the object of `eth_syncing`.
-    syncing: SyncingObject,
-    height: U64,
-    hash: B256,
-    state_root: B256,
-    milli_timestamp: U64,
-    pending_height: U64,
-    epoch: U64,
-    view: U64,
-    round: U64,
-    pool_transactions: U64,
-    peers: Vec<PeerObject>,
-}
-
-/// `false`, or how far.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum SyncingObject {
-    Done(bool),
-    Running(SyncObject),
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PeerObject {
-    index: U64,
-    id: NodeId,
-    connected: bool,
-    address: Option<String>,
-    rtt_ms: Option<U64>,
-    last_error: Option<String>,
-}
-
-impl<'a> StatusObject<'a> {
-    pub(crate) fn new(
-        status: NodeStatus,
-        readiness: Readiness,
-        chain_id: u64,
-        genesis_hash: B256,
-        client_version: &'a str,
-    ) -> Self {
-        let peer = |peer: PeerInfo| PeerObject {
-            index: U64::from(peer.member.0),
-            id: peer.id,
-            connected: peer.connected,
-            address: peer.address,
-            rtt_ms: peer.rtt_ms.map(U64::from),
-            last_error: peer.last_error,
-        };
-        let not_ready_reason = match readiness {
-            Readiness::Ready => None,
-            Readiness::NotReady { reason } => Some(reason),
-        };
-        let syncing = status.syncing.map(|progress| SyncingObject::Running(progress.into()));
-        Self {
-            client_version,
-            chain_id: U64::from(chain_id),
-            genesis_hash,
-            node_id: status.node_id,
-            role: status.role,
-            observing: status.observing,
-            ready: not_ready_reason.is_none(),
-            not_ready_reason,
-            syncing: syncing.unwrap_or(SyncingObject::Done(false)),
-            height: U64::from(status.height),
-            hash: status.hash,
-            state_root: status.state_root,
-            milli_timestamp: U64::from(status.timestamp_ms),
-            pending_height: U64::from(status.pending_height),
-            epoch: U64::from(status.epoch.0),
-            view: U64::from(status.view.0),
-            round: U64::from(status.round.0),
-            pool_transactions: U64::from(status.pool_transactions),
-            peers: status.peers.into_iter().map(peer).collect(),
         }
     }
 }

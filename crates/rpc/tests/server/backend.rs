@@ -4,21 +4,23 @@ use alloy_consensus::{Header, ReceiptEnvelope, SignableTransaction, Transaction,
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, bytes};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
+use btn_crypto::{Domain, audit_path, seal_root, tree_hash};
 use btn_execution::{
     BlockInput, ChainSpec, FullRecomputation, Overlay, SignedTransaction, StateCommitment, assemble_header,
     build, genesis_diff, genesis_header, next_base_fee, recover_envelope,
 };
 use btn_rpc::{
-    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeStatus, PeerInfo,
-    Readiness, RpcError, StateAt, SyncProgress, TransactionEntry,
+    Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeRole, NodeStatus,
+    PeerInfo, Readiness, ReportedStatus, RpcError, SealingInfo, StateAt, SupervisorInfo, SupervisorsInfo,
+    SyncProgress, TransactionEntry, ViewInfo, VotesSeen,
 };
-use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, GenesisAccount};
+use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, GenesisAccount, SupervisorRecord};
 use btn_types::{
-    Account, Bitmap, Block, Certificate, Envelope, Epoch, Genesis, Justification, MemberIndex, NodeId, Round,
-    StateDiff, StateError, StateReader, View, VoteKey, VoteKind, VoteSignature,
+    Account, Bitmap, Block, Certificate, Envelope, Epoch, Genesis, Height, Justification, MemberIndex,
+    NodeId, Round, Seal, StateDiff, StateError, StateReader, Ticket, View, VoteKey, VoteKind, VoteSignature,
 };
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub const CHAIN_ID: u64 = 20_200_303;
@@ -85,6 +87,45 @@ pub fn genesis() -> Genesis {
             (BROKEN, contract(bytes!("fe"))),
         ]),
         nodes: Vec::new(),
+        supervisors: (0..SUPERVISORS).map(supervisor).collect(),
+    }
+}
+
+/// How many supervisors are registered.
+pub const SUPERVISORS: u8 = 5;
+
+pub fn supervisor(index: u8) -> SupervisorRecord {
+    SupervisorRecord {
+        id: NodeId(B256::repeat_byte(0x50 + index)),
+        rsa_public_key: Bytes::from(vec![index; 4]),
+        rsa_permutation_proof: vec![Bytes::from(vec![index; 2]); 8],
+        network_key: B256::repeat_byte(0x60 + index),
+        payout: Address::repeat_byte(0x70 + index),
+    }
+}
+
+/// The registry's ids: leaves of the supervisors' tree.
+pub fn supervisor_ids() -> Vec<B256> {
+    (0..SUPERVISORS).map(|index| supervisor(index).id.0).collect()
+}
+
+pub fn registry() -> SupervisorsInfo {
+    SupervisorsInfo {
+        quorum: 2,
+        expected_seals: 4,
+        root: tree_hash(supervisor_ids().iter().map(B256::as_slice)),
+        records: (0..SUPERVISORS).map(supervisor).collect(),
+    }
+}
+
+/// A ticket whose signature is one byte repeated.
+pub fn ticket(view: u64, member: u16, byte: u8) -> Ticket {
+    Ticket {
+        epoch: Epoch(0),
+        view: View(view),
+        draw_seed: B256::repeat_byte(0xd5),
+        member: MemberIndex(member),
+        signature: vec![byte; 256].into(),
     }
 }
 
@@ -139,6 +180,17 @@ pub struct Chain {
     pub latest: u64,
     pool: Mutex<Vec<SignedTransaction>>,
     pub syncing: AtomicBool,
+    /// Height of the newest block in the third state.
+    pub third: AtomicU64,
+    pub tickets: Mutex<Vec<Ticket>>,
+    /// Whether the node behind the server is a supervisor.
+    pub is_supervisor: AtomicBool,
+    /// Supervisors that the status lists.
+    pub linked: Mutex<Vec<SupervisorInfo>>,
+    /// The registry shown.
+    pub registry: Mutex<Arc<SupervisorsInfo>>,
+    /// How often seals were asked for.
+    pub seal_reads: AtomicU64,
 }
 
 pub fn envelope(height: u64) -> Envelope {
@@ -149,7 +201,9 @@ pub fn envelope(height: u64) -> Envelope {
         clerk: member(1).id,
         clerk_signature: if height == 0 { Bytes::new() } else { vec![height as u8; 256].into() },
         timestamp_ms: genesis().timestamp_ms + height * 400,
-        seal_root: B256::ZERO,
+        seal_root: seal_root(&[]),
+        supervisors_root: tree_hash(supervisor_ids().iter().map(B256::as_slice)),
+        supervisors: u32::from(SUPERVISORS),
     }
 }
 
@@ -177,6 +231,29 @@ pub fn member(index: u16) -> CommitteeMember {
     }
 }
 
+/// Who seals each block; two make a second state.
+pub const SEALERS: [&[u8]; 6] = [&[], &[0, 1, 4], &[2], &[1, 3], &[0, 2], &[3]];
+
+/// A supervisor as the status lists it: even ones are connected.
+pub fn linked(index: u8) -> SupervisorInfo {
+    let connected = index.is_multiple_of(2);
+    let reported = ReportedStatus {
+        height: 4,
+        hash: B256::repeat_byte(0x4a),
+        state_root: B256::repeat_byte(0x5a),
+        third_height: 3,
+    };
+    SupervisorInfo {
+        id: supervisor(index).id,
+        connected,
+        address: connected.then(|| "10.0.0.7:4444".to_owned()),
+        rtt_ms: connected.then_some(3),
+        reported: connected.then_some(reported),
+        last_sealed_height: connected.then_some(5),
+        last_error: (!connected).then(|| "timed out".to_owned()),
+    }
+}
+
 impl Chain {
     /// Genesis; a transfer; a counted call and a failing one; a contract made; nothing; pending: a transfer.
     pub fn new() -> Self {
@@ -190,6 +267,7 @@ impl Chain {
             transactions: Vec::new(),
             envelope: envelope(0),
             justification: Justification::default(),
+            seals: Vec::new(),
         };
         let entry = BlockEntry { hash: block.hash(), block: Arc::new(block) };
         let mut chain = Self {
@@ -198,6 +276,12 @@ impl Chain {
             latest: 4,
             pool: Mutex::new(Vec::new()),
             syncing: AtomicBool::new(false),
+            third: AtomicU64::new(3),
+            tickets: Mutex::new(Vec::new()),
+            is_supervisor: AtomicBool::new(false),
+            linked: Mutex::new((0..SUPERVISORS).map(linked).collect()),
+            registry: Mutex::new(Arc::new(registry())),
+            seal_reads: AtomicU64::new(0),
         };
         chain.extend(&mut commitment, vec![transfer(0)]);
         let calls = [COUNTER, REFUSER].into_iter().zip(1..);
@@ -208,6 +292,20 @@ impl Chain {
             .extend(&mut commitment, vec![transaction(3, TxKind::Create, 0, bytes!("600160005360016000f3"))]);
         chain.extend(&mut commitment, Vec::new());
         chain.extend(&mut commitment, vec![transfer(4)]);
+        chain
+    }
+
+    /// The same with as many empty blocks on it as make this the newest final height.
+    pub fn with_empty_blocks(latest: u64) -> Self {
+        let mut chain = Self::new();
+        let mut commitment = FullRecomputation::new();
+        for block in &chain.blocks {
+            commitment.apply(&block.diff);
+        }
+        while chain.latest < latest {
+            chain.extend(&mut commitment, Vec::new());
+            chain.latest += 1;
+        }
         chain
     }
 
@@ -235,7 +333,10 @@ impl Chain {
         let header = assemble_header(&self.spec, &input, &transactions, &built.outcome, commitment.root(&[]));
         let justification =
             Justification { parent_certificate: Some(certificate(height - 1)), nullifications: Vec::new() };
-        let block = Block { header, transactions, envelope: envelope(height), justification };
+        // Block 3 includes the seals of block 1.
+        let seals = if height == 3 { self.seals_of(1) } else { Vec::new() };
+        let envelope = Envelope { seal_root: seal_root(&seals), ..envelope(height) };
+        let block = Block { header, transactions, envelope, justification, seals };
         let entry = BlockEntry { hash: block.hash(), block: Arc::new(block) };
         self.blocks.push(Executed { entry, receipts: built.outcome.receipts, diff: built.outcome.diff });
     }
@@ -258,11 +359,36 @@ impl Chain {
         *self.entry(height).block.transactions[index].tx_hash()
     }
 
+    /// Core of a block, from the chain's own parts (C3).
+    pub fn core(&self, height: u64) -> B256 {
+        let (block, parent) = (&self.entry(height).block, self.head(height - 1));
+        let envelope = &block.envelope;
+        let (clerk, signature) = (envelope.clerk, &envelope.clerk_signature);
+        let domain = Domain::new(self.entry(0).hash);
+        let seed = if height == 1 { domain.genesis_seed() } else { parent.mix_hash };
+        domain.core(envelope.epoch, envelope.view, Height(height), seed, clerk, signature)
+    }
+
+    /// Seals of a block by [`SEALERS`]; their signatures are no signatures.
+    pub fn seals_of(&self, height: u64) -> Vec<Seal> {
+        let seal = |index: &u8| Seal {
+            supervisor: supervisor(*index).id,
+            core: self.core(height),
+            draw_signature: vec![*index; 256].into(),
+            block_hash: self.entry(height).hash,
+            signature: vec![0xf0 + *index; 256].into(),
+        };
+        // Of what comes after, only the newest final block is sealed.
+        let last: &[u8] = if height == self.latest { &[0, 2] } else { &[] };
+        SEALERS.get(height as usize).copied().unwrap_or(last).iter().map(seal).collect()
+    }
+
     /// Heights of finalised blocks that fit, `None` for others.
     fn height(&self, selector: BlockSelector) -> Option<u64> {
         match selector {
             BlockSelector::Number(height) => Some(height).filter(|height| *height <= self.latest),
             BlockSelector::Latest => Some(self.latest),
+            BlockSelector::Finalized => Some(self.third_height()),
             BlockSelector::Pending => Some(self.latest + 1),
             BlockSelector::Hash(hash) => (0..=self.latest).find(|height| self.entry(*height).hash == hash),
         }
@@ -282,6 +408,10 @@ impl Backend for Chain {
         self.latest
     }
 
+    fn third_height(&self) -> u64 {
+        self.third.load(Ordering::Relaxed)
+    }
+
     fn block(&self, selector: BlockSelector) -> Result<Option<BlockEntry>, RpcError> {
         Ok(self.height(selector).map(|height| self.entry(height).clone()))
     }
@@ -299,6 +429,9 @@ impl Backend for Chain {
             BlockSelector::Hash(_) => RpcError::header_for_hash_not_found(),
             _ => RpcError::header_not_found(),
         })?;
+        if height < self.latest && selector == BlockSelector::Finalized {
+            return Err(RpcError::finalized_state_not_available(height, self.latest));
+        }
         if height < self.latest {
             return Err(RpcError::state_not_available(height, self.latest));
         }
@@ -359,7 +492,50 @@ impl Backend for Chain {
         })
     }
 
+    fn seals(&self, block: &BlockEntry) -> Result<Vec<Seal>, RpcError> {
+        self.seal_reads.fetch_add(1, Ordering::Relaxed);
+        let mut seals = self.seals_of(block.block.header.number);
+        // Out of order, one twice, and one of another block: the server must not show or count those.
+        seals.reverse();
+        seals.extend(seals.first().cloned());
+        seals.extend(seals.first().map(|seal| Seal {
+            supervisor: supervisor(4).id,
+            block_hash: B256::repeat_byte(0xbb),
+            ..seal.clone()
+        }));
+        Ok(seals)
+    }
+
+    fn supervisors(&self) -> Arc<SupervisorsInfo> {
+        self.registry.lock().expect("no panic").clone()
+    }
+
+    fn membership(&self, supervisor: NodeId) -> Option<Vec<B256>> {
+        let ids = supervisor_ids();
+        let place = ids.binary_search(&supervisor.0).ok()?;
+        audit_path(ids.iter().map(B256::as_slice), place)
+    }
+
+    fn candidates(&self) -> Vec<Ticket> {
+        self.tickets.lock().expect("no panic").clone()
+    }
+
+    fn view_info(&self) -> ViewInfo {
+        let votes = VotesSeen { notarize: 2, nullify: 1, finalize: 0 };
+        ViewInfo {
+            epoch: Epoch(0),
+            view: View(11),
+            round: Round(0),
+            floor: View(8),
+            height: self.latest,
+            third_height: self.third_height(),
+            pending_height: self.latest + 1,
+            votes: (!self.is_supervisor.load(Ordering::Relaxed)).then_some(votes),
+        }
+    }
+
     fn status(&self) -> NodeStatus {
+        let is_supervisor = self.is_supervisor.load(Ordering::Relaxed);
         let syncing = SyncProgress { starting_height: 1, current_height: 4, highest_height: 9 };
         let peer = |index, connected| PeerInfo {
             member: MemberIndex(index),
@@ -368,22 +544,36 @@ impl Backend for Chain {
             address: Some("127.0.0.1:7000".to_owned()),
             rtt_ms: connected.then_some(2),
             last_error: (!connected).then(|| "refused".to_owned()),
+            dropped_reason: (is_supervisor && !connected).then(|| "its block 7 is invalid".to_owned()),
+        };
+        let sealing = SealingInfo {
+            sealing: true,
+            seals_made: 3,
+            last_sealed_height: Some(5),
+            alarm: Some("block 7 of view 15 is invalid: its state root differs".to_owned()),
         };
         NodeStatus {
             node_id: member(0).id,
-            role: "master",
+            role: if is_supervisor { NodeRole::Supervisor } else { NodeRole::Master },
             observing: false,
             syncing: self.syncing.load(Ordering::Relaxed).then_some(syncing),
             height: self.latest,
             hash: self.entry(self.latest).hash,
             state_root: self.head(self.latest).state_root,
             timestamp_ms: envelope(self.latest).timestamp_ms,
+            third_height: self.third_height(),
             pending_height: self.latest + 1,
             epoch: Epoch(0),
             view: View(11),
             round: Round(0),
             pool_transactions: self.pool.lock().expect("no panic").len() as u64,
             peers: vec![peer(1, true), peer(2, true), peer(3, false)],
+            supervisors: if is_supervisor {
+                Vec::new()
+            } else {
+                self.linked.lock().expect("no panic").clone()
+            },
+            sealing: is_supervisor.then_some(sealing),
         }
     }
 

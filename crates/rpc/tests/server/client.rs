@@ -22,9 +22,17 @@ impl Server {
     }
 
     pub fn with(change: impl FnOnce(&mut RpcConfig)) -> Self {
+        Self::over(Chain::new(), change)
+    }
+
+    pub fn with_chain(chain: Chain) -> Self {
+        Self::over(chain, |_| {})
+    }
+
+    fn over(chain: Chain, change: impl FnOnce(&mut RpcConfig)) -> Self {
         let mut config = RpcConfig::new(([127, 0, 0, 1], 0).into());
         change(&mut config);
-        let chain = Arc::new(Chain::new());
+        let chain = Arc::new(chain);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let handle = runtime.block_on(RpcServer::start(config, chain.clone())).expect("a free port");

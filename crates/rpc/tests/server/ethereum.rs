@@ -32,7 +32,6 @@ fn small_answers_are_exact() {
         ("web3_sha3", json!(["0x68656c6c6f"]), json!(keccak256("hello"))),
         ("eth_getBalance", json!([BOB, "latest"]), json!("0x5")),
         ("eth_getBalance", json!([BOB, "safe"]), json!("0x5")),
-        ("eth_getBalance", json!([BOB, "finalized"]), json!("0x5")),
         ("eth_getBalance", json!([BOB, "0x4"]), json!("0x5")),
         ("eth_getBalance", json!([BOB, { "blockHash": chain.entry(4).hash }]), json!("0x5")),
         ("eth_getBalance", json!([BOB]), json!("0x5")),
@@ -122,10 +121,10 @@ fn the_pending_block_has_no_name_yet() {
         (&value["number"], &value["transactions"]),
         (&json!("0x5"), &json!([server.chain.hash_of(5, 0)]))
     );
-    for tag in ["latest", "safe", "finalized"] {
-        assert_eq!(server.result("eth_getBlockByNumber", json!([tag, false]))["number"], json!("0x4"));
+    for (tag, number) in [("latest", "0x4"), ("safe", "0x4"), ("finalized", "0x3"), ("earliest", "0x0")] {
+        let block = server.result("eth_getBlockByNumber", json!([tag, false]));
+        assert_eq!(block["number"], json!(number), "{tag}");
     }
-    assert_eq!(server.result("eth_getBlockByNumber", json!(["earliest", false]))["number"], json!("0x0"));
 }
 
 #[test]
@@ -217,6 +216,7 @@ fn logs_are_found_by_range_hash_address_and_topic() {
     let hits = [
         json!({ "fromBlock": "0x0", "toBlock": "latest" }),
         json!({ "fromBlock": "earliest", "toBlock": "0xffffff" }),
+        json!({ "fromBlock": "earliest", "toBlock": "finalized" }),
         json!({ "fromBlock": "0x2", "toBlock": "0x2", "address": COUNTER, "topics": [TOPIC] }),
         json!({ "blockHash": hash, "address": [COUNTER, BOB], "topics": [[TOPIC, B256::ZERO]] }),
     ];
@@ -238,6 +238,8 @@ fn logs_are_found_by_range_hash_address_and_topic() {
         json!({ "fromBlock": "0x0", "topics": [B256::ZERO] }),
         json!({ "fromBlock": "0x0", "topics": [null, TOPIC] }),
         json!({ "fromBlock": "0x5", "toBlock": "0x9" }),
+        json!({ "fromBlock": "finalized" }),
+        json!({ "fromBlock": "0x4", "toBlock": "finalized" }),
     ];
     for filter in misses {
         assert_eq!(server.result("eth_getLogs", json!([filter])), json!([]), "{filter}");
@@ -265,6 +267,8 @@ fn fee_history_is_geths() {
     assert_eq!((all.oldest_block, all.gas_used_ratio.len(), all.reward), (0, 3, None));
     let pending: FeeHistory = read(server.result("eth_feeHistory", json!(["1", "pending", []])));
     assert_eq!((pending.oldest_block, pending.reward), (4, None));
+    let finalized: FeeHistory = read(server.result("eth_feeHistory", json!(["0x1", "finalized", []])));
+    assert_eq!(finalized.oldest_block, 3);
     let none = server.result("eth_feeHistory", json!(["0x0", "latest", []]));
     assert_eq!(none, json!({ "oldestBlock": "0x0", "gasUsedRatio": null }));
 }

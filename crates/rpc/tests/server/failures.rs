@@ -7,6 +7,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 #[test]
 fn errors_have_geths_codes_and_words() {
@@ -110,6 +111,20 @@ fn errors_have_geths_codes_and_words() {
             invalid,
             "invalid argument 0: the pending block is not final yet",
         ),
+        (
+            "btn_getRawBlock",
+            json!(["pending"]),
+            invalid,
+            "invalid argument 0: the pending block is not final yet",
+        ),
+        ("btn_getSeals", json!([]), invalid, "missing value for required argument 0"),
+        ("btn_getSeals", json!(["newest"]), invalid, "invalid argument 0: hex string without 0x prefix"),
+        ("btn_getSeals", json!(["0x1", true]), invalid, "too many arguments, want at most 1"),
+        ("btn_getSupervisors", json!(["-1"]), invalid, "invalid argument 0: hex string without 0x prefix"),
+        ("btn_getSupervisors", json!([0, "x"]), invalid, "invalid argument 1: hex string without 0x prefix"),
+        ("btn_getSupervisors", json!([0, 1, 2]), invalid, "too many arguments, want at most 2"),
+        ("btn_getCandidates", json!(["0x1"]), invalid, "too many arguments, want at most 0"),
+        ("btn_getView", json!([1]), invalid, "too many arguments, want at most 0"),
     ];
     for (method, params, code, message) in table {
         assert_eq!(server.error(method, params.clone()), (code, message.to_owned()), "{method} {params}");
@@ -131,6 +146,38 @@ fn older_states_are_refused_with_a_way_out() {
             "{message}"
         );
         assert!(message.contains("\"latest\""), "{message}");
+    }
+}
+
+/// `finalized` never answers with the state of a block that is not sealed yet.
+#[test]
+fn the_finalized_state_is_there_where_it_is_the_newest() {
+    let server = Server::start();
+    let requests = || {
+        [
+            ("eth_getBalance", json!([BOB, "finalized"])),
+            ("eth_getTransactionCount", json!([BOB, "finalized"])),
+            ("eth_getCode", json!([BROKEN, "finalized"])),
+            ("eth_getStorageAt", json!([COUNTER, "0x0", "finalized"])),
+            ("eth_call", json!([{ "to": COUNTER }, "finalized"])),
+            ("eth_estimateGas", json!([{ "to": BOB }, "finalized"])),
+        ]
+    };
+    for (method, params) in requests() {
+        let (code, message) = server.error(method, params);
+        assert_eq!(code, -32000, "{method}");
+        assert!(
+            message.starts_with("historical state of block 3 (\"finalized\") is not available"),
+            "{message}"
+        );
+        assert!(message.contains("of block 4") && message.contains("\"safe\""), "{message}");
+    }
+    server.chain.third.store(4, Ordering::Relaxed);
+    for (method, params) in requests() {
+        let mut latest = params.clone();
+        let tag = latest.as_array_mut().and_then(|params| params.last_mut()).expect("a tag");
+        *tag = json!("latest");
+        assert_eq!(server.result(method, params), server.result(method, latest), "{method}");
     }
 }
 

@@ -6,5 +6,6 @@ mod documentation;
 mod ethereum;
 mod failures;
 mod metrics;
+mod supervision;
 mod transport;
 mod trust;

@@ -1,10 +1,11 @@
 //! The `btn_*` methods: what they hand out is enough to check a block without trusting the node.
 
-use crate::backend::{CLERK, certificate, envelope, member};
+use crate::backend::{CLERK, SUPERVISORS, certificate, envelope, linked, member, supervisor};
 use crate::client::Server;
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, keccak256};
-use btn_types::{Block, Certificate, Justification, decode_exact};
+use btn_rpc::SupervisorInfo;
+use btn_types::{Block, Certificate, Justification, NodeId, decode_exact};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -18,9 +19,10 @@ fn a_certificate_comes_with_all_that_checks_it() {
     let chain = &server.chain;
     let answer = server.result("btn_getCertificate", json!(["0x4"]));
     assert_eq!(answer, server.result("btn_getCertificate", json!([chain.entry(4).hash])));
-    for tag in ["latest", "safe", "finalized"] {
+    for tag in ["latest", "safe"] {
         assert_eq!(answer, server.result("btn_getCertificate", json!([tag])));
     }
+    assert_eq!(server.result("btn_getCertificate", json!(["finalized"]))["number"], json!("0x3"));
     assert_eq!(keccak256(raw(&answer["header"])), chain.entry(4).hash);
     assert_eq!((&answer["number"], &answer["certifiedNumber"]), (&json!("0x4"), &json!("0x4")));
     assert_eq!((&answer["certifiedHash"], &answer["descendants"]), (&json!(chain.entry(4).hash), &json!([])));
@@ -45,6 +47,8 @@ fn a_certificate_comes_with_all_that_checks_it() {
     assert_eq!(decode_exact(&raw(&shown["raw"])), Ok(known.clone()));
     assert_eq!(shown["clerkSignature"], json!(known.clerk_signature));
     assert_eq!((&shown["clerk"], &shown["round"]), (&json!(member(1).id), &json!("0x1")));
+    assert_eq!((&shown["sealRoot"], &shown["supervisors"]), (&json!(known.seal_root), &json!("0x5")));
+    assert_eq!(shown["supervisorsRoot"], json!(known.supervisors_root));
 }
 
 #[test]
@@ -78,6 +82,7 @@ fn raw_blocks_are_canonical_bytes() {
         let answer = server.result("btn_getRawBlock", json!([format!("{height:#x}")]));
         let block: Block = decode_exact(&raw(&answer)).expect("a block");
         assert_eq!(block, *server.chain.entry(height).block);
+        assert_eq!(block.seals.len(), if height == 3 { 3 } else { 0 });
         assert_eq!(server.result("btn_getRawBlock", json!([block.hash()])), answer);
     }
     assert_eq!(server.result("btn_getRawBlock", json!(["0x5"])), json!(null));
@@ -102,6 +107,54 @@ fn the_committee_shows_its_public_keys() {
     assert_eq!(shown, &expected);
 }
 
+fn supervisor_shown(index: u8) -> Value {
+    let connected = index.is_multiple_of(2);
+    json!({
+        "id": supervisor(index).id, "connected": connected,
+        "address": connected.then_some("10.0.0.7:4444"), "rttMs": connected.then_some("0x3"),
+        "reported": connected.then(|| json!({
+            "height": "0x4", "hash": B256::repeat_byte(0x4a), "stateRoot": B256::repeat_byte(0x5a),
+            "thirdHeight": "0x3",
+        })),
+        "lastSealedHeight": connected.then_some("0x5"), "lastError": (!connected).then_some("timed out"),
+    })
+}
+
+#[test]
+fn a_supervisors_status_tells_how_its_sealing_goes() {
+    let server = Server::start();
+    server.chain.is_supervisor.store(true, Ordering::Relaxed);
+    let status = server.result("btn_status", json!([]));
+    assert_eq!((&status["role"], &status["supervisors"]), (&json!("supervisor"), &json!([])));
+    let sealing = json!({
+        "sealing": true, "sealsMade": "0x3", "lastSealedHeight": "0x5",
+        "alarm": "block 7 of view 15 is invalid: its state root differs",
+    });
+    assert_eq!(status["sealing"], sealing);
+    let reasons: Vec<_> = (0..3).map(|place| &status["peers"][place]["droppedReason"]).collect();
+    assert_eq!(reasons, [&json!(null), &json!(null), &json!("its block 7 is invalid")]);
+}
+
+#[test]
+fn the_status_lists_a_bounded_number_of_supervisors() {
+    let server = Server::start();
+    // 2,000 of which the last 600 are connected: those must not be the ones left out.
+    let many = (0..2_000u16).map(|place| {
+        let mut id = B256::ZERO;
+        id[..2].copy_from_slice(&place.to_be_bytes());
+        SupervisorInfo { id: NodeId(id), connected: place >= 1_400, ..linked(0) }
+    });
+    *server.chain.linked.lock().expect("no panic") = many.collect();
+    let status = server.result("btn_status", json!([]));
+    assert_eq!(
+        (&status["supervisorsRegistered"], &status["supervisorsConnected"]),
+        (&json!("0x7d0"), &json!("0x258"))
+    );
+    let listed = status["supervisors"].as_array().expect("a list");
+    let connected = listed.iter().filter(|supervisor| supervisor["connected"] == json!(true)).count();
+    assert_eq!((listed.len(), connected), (1_024, 600));
+}
+
 #[test]
 fn status_tells_where_the_node_is() {
     let server = Server::start();
@@ -110,17 +163,19 @@ fn status_tells_where_the_node_is() {
         json!({
             "index": format!("{index:#x}"), "id": B256::repeat_byte(index + 1), "connected": connected,
             "address": "127.0.0.1:7000", "rttMs": connected.then_some("0x2"),
-            "lastError": (!connected).then_some("refused"),
+            "lastError": (!connected).then_some("refused"), "droppedReason": null,
         })
     };
     let mut expected = json!({
         "clientVersion": server.result("web3_clientVersion", json!([])), "chainId": "0x1343b6f",
         "genesisHash": chain.entry(0).hash, "nodeId": B256::repeat_byte(1), "role": "master", "observing": false,
         "ready": true, "syncing": false, "height": "0x4", "hash": chain.entry(4).hash,
-        "stateRoot": chain.head(4).state_root, "milliTimestamp": "0x18bcfe56e40", "pendingHeight": "0x5",
+        "stateRoot": chain.head(4).state_root, "milliTimestamp": "0x18bcfe56e40", "thirdHeight": "0x3", "pendingHeight": "0x5",
         "epoch": "0x0", "view": "0xb", "round": "0x0", "poolTransactions": "0x0",
         "peers": [peer(1, true), peer(2, true), peer(3, false)],
+        "supervisorsRegistered": "0x5", "supervisorsConnected": "0x3", "sealing": null,
     });
+    expected["supervisors"] = (0..SUPERVISORS).map(supervisor_shown).collect();
     assert_eq!(server.result("btn_status", json!([])), expected);
     chain.syncing.store(true, Ordering::Relaxed);
     expected["ready"] = json!(false);

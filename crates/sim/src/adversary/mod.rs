@@ -52,6 +52,12 @@ impl Misbehaviour {
         }
     }
 
+    /// Whether it alters what it shows to supervisors, too.
+    #[must_use]
+    pub const fn garbles(self) -> bool {
+        matches!(self, Self::Garble)
+    }
+
     /// How many processes the member runs.
     #[must_use]
     pub const fn processes(self) -> usize {

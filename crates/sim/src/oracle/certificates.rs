@@ -55,6 +55,12 @@ impl Certified {
         Ok(true)
     }
 
+    /// Whether a view's one notarized digest is that of a block which some parent view gives.
+    pub(super) fn is_notarized(&self, view: View, digest: impl Fn(View) -> B256) -> bool {
+        let notarized = self.notarized.get(&view);
+        notarized.is_some_and(|notarized| (0..view.0).any(|parent| digest(View(parent)) == *notarized))
+    }
+
     fn one_digest(&mut self, view: View, digest: B256) -> Result<(), Violation> {
         let first = *self.notarized.entry(view).or_insert(digest);
         if first != digest {

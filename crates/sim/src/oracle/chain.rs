@@ -57,8 +57,18 @@ impl FinalChain {
     }
 
     fn proposal_digest(&self, block: &Final) -> B256 {
-        let (view, parent_view) = (block.view.0.to_be_bytes(), block.parent_view.0.to_be_bytes());
-        self.digest("prop", &[&0u64.to_be_bytes(), &view, &parent_view, block.hash.as_slice()])
+        self.digest_of(block.view, block.parent_view, block.hash)
+    }
+
+    /// Digest that votes for a block name (C5).
+    pub(super) fn digest_of(&self, view: View, parent_view: View, hash: B256) -> B256 {
+        let (view, parent_view) = (view.0.to_be_bytes(), parent_view.0.to_be_bytes());
+        self.digest("prop", &[&0u64.to_be_bytes(), &view, &parent_view, hash.as_slice()])
+    }
+
+    /// Hash of the final block at a height.
+    pub(super) fn hash_of(&self, height: Height) -> Option<B256> {
+        self.blocks.get(&height).map(|block| block.hash)
     }
 
     pub(super) fn has(&self, transaction: &B256) -> bool {

@@ -3,12 +3,15 @@
 
 mod certificates;
 mod chain;
+mod seals;
 mod signed;
 
 use crate::Disk;
-use btn_types::{B256, Height, MemberIndex, Message, View};
+use btn_types::{B256, Height, JournalRecord, MemberIndex, Message, NodeId, Seal, View};
 use certificates::Certified;
 use chain::FinalChain;
+pub use seals::Observer;
+use seals::Sealed;
 use signed::SignedBook;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,6 +36,8 @@ pub enum Invariant {
     LogBeforeSend,
     /// 9: seeds recompute.
     Seeds,
+    /// 10, C8: seals are logged, on notarized blocks, one hash per core; the third state is earned and only rises.
+    Seals,
     /// 11: no (sender, nonce) twice.
     NonceOnce,
     /// 12: a new finalisation in time once the network is timely.
@@ -58,6 +63,7 @@ impl Invariant {
             Self::QuorumOfMembers => "6 (q distinct members)",
             Self::LogBeforeSend => "8 (no vote before its record)",
             Self::Seeds => "9 (seeds recompute)",
+            Self::Seals => "10 (seals and the third state)",
             Self::NonceOnce => "11 (no nonce twice)",
             Self::Liveness => "12 (progress once timely)",
             Self::ViewsOnlyRise => "C6.0 (views only rise)",
@@ -123,6 +129,8 @@ pub struct Oracle {
     certified: Certified,
     signed: SignedBook,
     chain: FinalChain,
+    sealed: Sealed,
+    home_heights: BTreeMap<usize, Height>,
     heights: BTreeMap<MemberIndex, Height>,
     stands: BTreeMap<MemberIndex, (View, View)>,
 }
@@ -146,9 +154,18 @@ impl Oracle {
             certified: Certified::default(),
             signed: SignedBook::default(),
             chain: FinalChain::new(chain_hash, genesis_ms),
+            sealed: Sealed::new(BTreeMap::new(), 0),
+            home_heights: BTreeMap::new(),
             heights: BTreeMap::new(),
             stands: BTreeMap::new(),
         }
+    }
+
+    /// With these supervisors registered, and whether each keeps the rules; `expected_seals` is genesis' λ.
+    #[must_use]
+    pub fn with_supervisors(mut self, supervisors: BTreeMap<NodeId, bool>, expected_seals: u64) -> Self {
+        self.sealed = Sealed::new(supervisors, expected_seals);
+        self
     }
 
     /// The members that keep the rules.
@@ -209,7 +226,11 @@ impl Oracle {
                 self.look_at(range.blocks.iter().flat_map(signed::certificates_in))?;
                 self.look_at(&range.finalization)
             }
-            Message::Vote(_) | Message::Candidacy(_) | Message::Fetch(_) | Message::Transactions(_) => Ok(()),
+            Message::Vote(_)
+            | Message::Candidacy(_)
+            | Message::Fetch(_)
+            | Message::Transactions(_)
+            | Message::Seals(_) => Ok(()),
         }
     }
 
@@ -293,13 +314,117 @@ impl Oracle {
                 self.look_at([finalization])?;
                 self.chain.check_finalization(block, finalized.hash, finalization)?;
             }
+            self.sealed.check_block(block)?;
+        }
+        self.third_state(Observer::Master(member), batch)
+    }
+
+    fn third_state(
+        &mut self,
+        observer: Observer,
+        batch: &btn_storage::FinalizedBatch,
+    ) -> Result<(), Violation> {
+        let Some(sealed) = &batch.sealed else { return Ok(()) };
+        let final_hash = self.chain.hash_of(sealed.height);
+        let shown = (sealed.hash, sealed.seals.as_slice());
+        self.sealed.on_third_state(observer, sealed.height, final_hash, shown)
+    }
+
+    /// An honest supervisor has committed a batch.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn on_home_commit(
+        &mut self,
+        place: usize,
+        batch: &btn_storage::FinalizedBatch,
+    ) -> Result<(), Violation> {
+        for finalized in &batch.blocks {
+            let height = finalized.block.height();
+            let expected = self.home_heights.get(&place).copied().unwrap_or_default().next();
+            if height != expected {
+                let detail = format!("supervisor {place} commits height {height}, expected {expected}");
+                return Err(Violation::new(Invariant::LinkedChain, detail));
+            }
+            self.home_heights.insert(place, height);
+            self.chain.commit(MemberIndex(u16::MAX), &finalized.block, finalized.hash)?;
+        }
+        self.third_state(Observer::Supervisor(place), batch)
+    }
+
+    /// An honest supervisor has synced a group of records.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn on_home_journal(&mut self, id: NodeId, records: &[JournalRecord]) -> Result<(), Violation> {
+        for record in records {
+            let JournalRecord::Sealed(record) = record else { continue };
+            self.sealed.on_seal(id, &record.seal)?;
+            let hash = record.seal.block_hash;
+            if !self
+                .certified
+                .is_notarized(record.view, |parent| self.chain.digest_of(record.view, parent, hash))
+            {
+                let detail = format!("{} seals {hash} of view {}, not notarized", id.short(), record.view);
+                return Err(Violation::new(Invariant::Seals, detail));
+            }
         }
         Ok(())
     }
 
+    /// An honest supervisor sends seals.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn on_home_seals(&mut self, id: NodeId, disk: &Disk, seals: &[Seal]) -> Result<(), Violation> {
+        if self.checks.log {
+            self.sealed.on_send(id, disk, seals)?;
+        }
+        seals.iter().try_for_each(|seal| self.sealed.on_seal(id, seal))
+    }
+
+    /// Certificates that a supervisor was shown: somebody has gathered the votes.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn on_shown<'a>(
+        &mut self,
+        certificates: impl IntoIterator<Item = &'a btn_types::Certificate>,
+    ) -> Result<(), Violation> {
+        self.look_at(certificates)
+    }
+
+    /// A block that a supervisor pulled.
+    ///
+    /// # Errors
+    /// [`Violation`].
+    pub fn on_pulled(&mut self, block: &btn_types::Block) -> Result<(), Violation> {
+        self.look_at(signed::certificates_in(block))
+    }
+
+    /// Third state of somebody.
+    #[must_use]
+    pub fn third(&self, observer: Observer) -> Height {
+        self.sealed.third(observer)
+    }
+
+    /// Lowest third state of the honest masters.
+    #[must_use]
+    pub fn third_height(&self) -> Height {
+        let of_masters = self.honest.iter().map(|member| self.sealed.third(Observer::Master(*member)));
+        of_masters.min().unwrap_or_default()
+    }
+
+    /// The disk of a supervisor was set back by a broken runner: its heights fall.
+    pub fn on_lost_home(&mut self, place: usize, height: Height, third: Height) {
+        self.home_heights.insert(place, height);
+        self.sealed.set_back(Observer::Supervisor(place), third);
+    }
+
     /// The disk of a member was set back by a broken runner: its height falls.
-    pub fn on_lost_disk(&mut self, member: MemberIndex, height: Height) {
+    pub fn on_lost_disk(&mut self, member: MemberIndex, height: Height, third: Height) {
         self.heights.insert(member, height);
+        self.sealed.set_back(Observer::Master(member), third);
     }
 
     /// Where an honest member stands after a step whose effects were all carried out.

@@ -154,11 +154,14 @@ mod chain {
                 clerk_signature,
                 timestamp_ms: number,
                 seal_root: B256::ZERO,
+                supervisors_root: B256::ZERO,
+                supervisors: 0,
             },
             justification: Justification {
                 parent_certificate,
                 nullifications: skipped.map(nullified).collect(),
             },
+            seals: Vec::new(),
         }
     }
 
@@ -170,7 +173,7 @@ mod chain {
             diff: StateDiff::default(),
             finalization: None,
         };
-        oracle.on_commit(MemberIndex(member), &FinalizedBatch { blocks: vec![finalized] })
+        oracle.on_commit(MemberIndex(member), &FinalizedBatch { blocks: vec![finalized], sealed: None })
     }
 
     /// What is found when the second block of a chain is changed so.

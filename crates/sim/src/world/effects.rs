@@ -35,10 +35,15 @@ impl World<'_> {
             Effect::Send { to, message } => return self.send(at, Some(to), &message),
             Effect::Broadcast(message) => return self.send(at, None, &message),
             Effect::Submitted { id, outcome } => {
+                self.judged(id, &outcome);
                 if is_honest && outcome.is_ok() {
                     self.counts.accepted += 1;
                     self.accepted.extend(self.submissions.get(&id).map(|hash| (*hash, self.now_ms)));
                 }
+            }
+            Effect::Announce { announcement, block } => {
+                self.processes[at].feed.record(&announcement, block);
+                self.announce_to_homes(at, &announcement)?;
             }
             Effect::WakeAt { monotonic_ms } => self.set_alarm(at, monotonic_ms),
             Effect::Halt(reason) if is_honest => {

@@ -3,7 +3,7 @@
 use super::{Event, Process, START_MS, World};
 use crate::{Disk, Partition, transfers};
 use btn_chain::Chain;
-use btn_engine::{Identity, MasterEngine, Parameters};
+use btn_engine::{Feed, Identity, MasterEngine, Parameters};
 use btn_storage::Store as _;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ impl World<'_> {
                     number,
                     is_honest: self.oracle.honest().contains(&member),
                     engine: None,
+                    feed: Feed::new(self.universe.store.reader()),
                     disk: Disk::new(self.universe.store.clone()),
                     booted_at_ms: 0,
                     clock_error_ms,
@@ -61,8 +62,8 @@ impl World<'_> {
         let tip = reader.tip().map_err(|error| error.to_string())?.ok_or("the database is empty")?;
         let tip_finalization = reader.finalization(tip.height).map_err(|error| error.to_string())?;
         let genesis = Arc::clone(&self.universe.genesis);
-        let chain =
-            Chain::new(genesis, self.universe.committee.clone(), reader).map_err(|e| e.to_string())?;
+        let (committee, supervisors) = (self.universe.committee.clone(), self.universe.supervisors.clone());
+        let chain = Chain::new(genesis, committee, supervisors, reader).map_err(|e| e.to_string())?;
         let signer = self.universe.signer(process.member);
         let identity = Identity::Member { index: process.member, signer };
         let parameters = Parameters::from(&self.plan.parameters);

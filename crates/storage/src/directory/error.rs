@@ -75,7 +75,7 @@ pub enum DirectoryError {
     /// Another version of this program made the directory.
     #[error(
         "data directory {path} has schema {theirs}, this program reads schema {ours}; run the program that \
-         made it, or choose another data directory"
+         made it, or give the node a new data directory with `btn init`: its blocks have another format"
     )]
     Schema {
         /// The data directory.

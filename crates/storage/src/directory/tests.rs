@@ -48,7 +48,7 @@ fn the_version_file_is_golden() {
     let root = tempfile::tempdir().unwrap();
     DataDirectory::create(root.path(), identity()).unwrap();
     let expected = format!(
-        "{{\n  \"schema\": 1,\n  \"chain\": \"0x{}\",\n  \"node_id\": \"0x{}\"\n}}\n",
+        "{{\n  \"schema\": 2,\n  \"chain\": \"0x{}\",\n  \"node_id\": \"0x{}\"\n}}\n",
         "c1".repeat(32),
         "1d".repeat(32)
     );
@@ -114,17 +114,33 @@ fn another_owner_is_refused_by_both_names() {
 fn another_schema_is_refused_whatever_else_it_says() {
     let root = tempfile::tempdir().unwrap();
     DataDirectory::create(root.path(), identity()).unwrap();
-    fs::write(root.path().join("VERSION"), r#"{"schema": 2, "owner": {"name": "unheard of"}}"#).unwrap();
+    fs::write(root.path().join("VERSION"), r#"{"schema": 3, "owner": {"name": "unheard of"}}"#).unwrap();
     let (error, text) = refusal(root.path(), identity());
-    assert!(matches!(error, DirectoryError::Schema { ours: 1, theirs: 2, .. }));
-    assert_names(&text, &["schema 2", "schema 1", "run the program that made it"]);
-    for text in ["", "{}", r#"{"schema": 1}"#, r#"{"schema": -1}"#, "nonsense"] {
+    assert!(matches!(error, DirectoryError::Schema { ours: 2, theirs: 3, .. }));
+    assert_names(&text, &["schema 3", "schema 2", "run the program that made it"]);
+    for text in ["", "{}", r#"{"schema": 2}"#, r#"{"schema": -1}"#, "nonsense"] {
         fs::write(root.path().join("VERSION"), text).unwrap();
         assert!(
             matches!(refusal(root.path(), identity()).0, DirectoryError::VersionUnreadable { .. }),
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_directory_from_before_seals_is_refused_with_the_remedy() {
+    let root = tempfile::tempdir().unwrap();
+    DataDirectory::create(root.path(), identity()).unwrap();
+    let version = root.path().join("VERSION");
+    let old = fs::read_to_string(&version).unwrap().replace("\"schema\": 2", "\"schema\": 1");
+    fs::write(&version, &old).unwrap();
+    for result in
+        [DataDirectory::open(root.path(), identity()), DataDirectory::create(root.path(), identity())]
+    {
+        let text = result.unwrap_err().to_string();
+        assert_names(&text, &["schema 1", "schema 2", "run the program that made it", "`btn init`"]);
+    }
+    assert_eq!(fs::read_to_string(&version).unwrap(), old, "a refused directory stays as it is");
 }
 
 #[test]

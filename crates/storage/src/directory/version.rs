@@ -10,7 +10,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Schema of the whole directory: its files and their meaning.
-pub(super) const SCHEMA: u64 = 1;
+/// 2: blocks, journal and database hold seals (ADR 009).
+pub(super) const SCHEMA: u64 = 2;
 
 /// Most bytes of a `VERSION` file.
 const MAX_VERSION_BYTES: u64 = 4_096;

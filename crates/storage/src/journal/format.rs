@@ -20,7 +20,7 @@ use std::path::Path;
 pub const MAX_GROUP_BYTES: usize = 64 * 1024 * 1024;
 
 /// Format written and read by this program.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes of the file header.
 pub(super) const HEADER_BYTES: usize = 8 + 4 + 4 + 32 + 32 + 4;

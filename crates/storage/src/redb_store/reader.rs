@@ -1,14 +1,16 @@
 //! Reading: a snapshot is one redb read transaction; the plain reader takes a fresh one for each call.
 
 use super::{
-    ACCOUNTS, BODIES, CODES, FINALIZATIONS, HEADERS, HEIGHT_BY_HASH, RECEIPTS, STORAGE, Shared,
-    TRANSACTION_LOCATION, Table, decode_height,
+    ACCOUNTS, BODIES, CODES, FINALIZATIONS, HEADERS, HEIGHT_BY_HASH, META, RECEIPTS, SEALS, STORAGE, Shared,
+    THIRD_STATE, TRANSACTION_LOCATION, Table, decode_height,
 };
-use crate::encoding::{SLOT_KEY_BYTES, decode_block, decode_location, height_key, slot_key, slot_of};
+use crate::encoding::{
+    SLOT_KEY_BYTES, decode_block, decode_location, decode_place, height_key, slot_key, slot_of,
+};
 use crate::{AccountVisitor, StoreError, StoreReader, StoredTip};
 use alloy_consensus::{Header, ReceiptEnvelope};
 use alloy_primitives::keccak256;
-use btn_types::{Account, Address, B256, Block, Bytes, Certificate, Height, U256, decode_exact};
+use btn_types::{Account, Address, B256, Block, Bytes, Certificate, Height, Seal, U256, decode_exact};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -94,6 +96,18 @@ impl StoreReader for RedbSnapshot {
         self.get(FINALIZATIONS, &height_key(height), decode_exact)
     }
 
+    fn third_state(&self) -> Result<Option<StoredTip>, StoreError> {
+        let opened = self.transaction.open_table(META);
+        let meta = opened.map_err(self.shared.failed("opening table meta"))?;
+        let value = meta.get(THIRD_STATE).map_err(self.shared.failed("reading table meta"))?;
+        let place = value.map(|value| decode_place(value.value())).transpose();
+        place.map_err(|error| self.shared.damaged("table meta, third_state", error))
+    }
+
+    fn seals(&self, height: Height) -> Result<Vec<Seal>, StoreError> {
+        Ok(self.get(SEALS, &height_key(height), decode_exact)?.unwrap_or_default())
+    }
+
     fn transaction_location(&self, hash: B256) -> Result<Option<(Height, u32)>, StoreError> {
         self.get(TRANSACTION_LOCATION, &hash.0, decode_location)
     }
@@ -172,6 +186,14 @@ impl StoreReader for RedbReader {
 
     fn finalization(&self, height: Height) -> Result<Option<Certificate>, StoreError> {
         self.now()?.finalization(height)
+    }
+
+    fn third_state(&self) -> Result<Option<StoredTip>, StoreError> {
+        self.now()?.third_state()
+    }
+
+    fn seals(&self, height: Height) -> Result<Vec<Seal>, StoreError> {
+        self.now()?.seals(height)
     }
 
     fn transaction_location(&self, hash: B256) -> Result<Option<(Height, u32)>, StoreError> {

@@ -1,8 +1,8 @@
 //! Tests of what only a database on disk can do: last, be locked, be damaged, belong to another chain.
 
-use super::{ACCOUNTS, BODIES, META, RedbStore, Table};
-use crate::testing::{CACHE_BYTES, account, address, batch, chain, diff, hash, identity, state};
-use crate::{Store, StoreError};
+use super::{ACCOUNTS, BODIES, META, RedbStore, SEALS, THIRD_STATE, Table};
+use crate::testing::{CACHE_BYTES, account, address, batch, chain, diff, hash, identity, sealed, state};
+use crate::{FinalizedBatch, Store, StoreError};
 use btn_types::{AccountDiff, Height, StateDiff};
 use redb::{Database, TableDefinition};
 use std::path::Path;
@@ -56,14 +56,42 @@ fn a_killed_process_loses_nothing_committed() {
     let mut store = open(&path).unwrap();
     let blocks = blocks();
     for (height, block) in blocks.iter().enumerate() {
-        store.commit(batch(std::slice::from_ref(block))).unwrap();
+        // Seals of the block below come with each block: on disk together, or not at all.
+        let below = height.checked_sub(1).map(|below| sealed(&blocks[below], 3));
+        let whole = FinalizedBatch { sealed: below.clone(), ..batch(std::slice::from_ref(block)) };
+        store.commit(whole).unwrap();
         // The file as a kill right now would leave it: never closed.
         let killed = directory.path().join(format!("killed-{height}.redb"));
         std::fs::copy(&path, &killed).unwrap();
         let revived = open(&killed).unwrap();
         assert_eq!(revived.reader().tip().unwrap().unwrap().hash, block.hash);
         assert_eq!(state(&*revived.reader()), state(&*store.reader()));
+        let reader = revived.reader();
+        assert_eq!(reader.third_state().unwrap(), below.as_ref().map(|below| below.place()));
+        if let Some(below) = below {
+            assert_eq!(reader.seals(below.height).unwrap(), below.seals);
+        }
     }
+}
+
+#[test]
+fn the_third_state_never_moves_back_across_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chain.redb");
+    let blocks = blocks();
+    let move_to = |store: &mut RedbStore, block| {
+        store.commit(FinalizedBatch { sealed: Some(sealed(block, 2)), ..FinalizedBatch::default() })
+    };
+    let mut store = open(&path).unwrap();
+    store.commit(batch(&blocks)).unwrap();
+    move_to(&mut store, &blocks[2]).unwrap();
+    drop(store);
+    let mut store = open(&path).unwrap();
+    for block in &blocks[..3] {
+        let error = move_to(&mut store, block).unwrap_err();
+        assert!(matches!(error, StoreError::ThirdStateBack { expected: Height(3), .. }), "{error}");
+    }
+    move_to(&mut store, &blocks[3]).unwrap();
 }
 
 #[test]
@@ -103,7 +131,7 @@ fn another_schema_is_refused() {
         transaction.open_table(META).unwrap().insert("schema", &7u64.to_be_bytes()[..]).unwrap();
         transaction.commit().unwrap();
     }
-    assert!(matches!(open(&path), Err(StoreError::Schema { ours: 1, theirs: 7, .. })));
+    assert!(matches!(open(&path), Err(StoreError::Schema { ours: 2, theirs: 7, .. })));
 }
 
 #[test]
@@ -121,6 +149,7 @@ fn damage_is_told_from_absence() {
     open(&path).unwrap().commit(batch(&chain(vec![StateDiff::default()]))).unwrap();
     tamper(&path, ACCOUNTS, address(1).0.0, Some(b"nonsense"));
     tamper(&path, BODIES, [0; 8], None);
+    tamper(&path, SEALS, [0; 8], Some(b"nonsense"));
     tamper(&path, TableDefinition::new("height_by_hash"), [1; 32], Some(&[1, 2, 3]));
     tamper(&path, TableDefinition::new("transaction_location"), [1; 32], Some(&[0; 13]));
     let reader = open(&path).unwrap().reader();
@@ -133,6 +162,25 @@ fn damage_is_told_from_absence() {
     let what = damaged(reader.for_each_account(&mut |_, _, _| Ok(())).unwrap_err());
     assert!(what.starts_with("table accounts, key 0x0101"), "{what}");
     assert_eq!(damaged(reader.block(Height(0)).unwrap_err()), "height 0");
+    let what = damaged(reader.seals(Height(0)).unwrap_err());
+    assert!(what.starts_with("table seals, key 0x00"), "{what}");
     damaged(reader.height_of(hash(1)).unwrap_err());
     damaged(reader.transaction_location(hash(1)).unwrap_err());
+}
+
+#[test]
+fn a_damaged_third_state_stops_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chain.redb");
+    open(&path).unwrap().commit(batch(&blocks())).unwrap();
+    {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert(THIRD_STATE, &[0; 39][..]).unwrap();
+        transaction.commit().unwrap();
+    }
+    match open(&path) {
+        Err(StoreError::Damaged { what, .. }) => assert_eq!(what, "table meta, third_state"),
+        other => panic!("{:?}", other.err()),
+    }
 }

@@ -1,11 +1,11 @@
 //! Writing batches. Nothing here is visible to a reader before the commit at the end.
 
 use super::{
-    ACCOUNTS, BODIES, CODES, FINALIZATIONS, HEADERS, HEIGHT_BY_HASH, META, RECEIPTS, SCHEMA, STORAGE, Shared,
-    TRANSACTION_LOCATION, Table, decode_hash,
+    ACCOUNTS, BODIES, CODES, FINALIZATIONS, HEADERS, HEIGHT_BY_HASH, META, RECEIPTS, SCHEMA, SEALS, STORAGE,
+    Shared, THIRD_STATE, TRANSACTION_LOCATION, Table, decode_hash,
 };
-use crate::encoding::{SLOT_KEY_BYTES, encode_body, encode_location, height_key, slot_key};
-use crate::{FinalizedBatch, FinalizedBlock, StoreError};
+use crate::encoding::{SLOT_KEY_BYTES, encode_body, encode_location, encode_place, height_key, slot_key};
+use crate::{FinalizedBatch, FinalizedBlock, SealedBlock, StoreError};
 use btn_types::{Account, AccountDiff, Address, B256, StateDiff, U256, encode};
 use redb::{Durability, ReadableTable, WriteTransaction};
 
@@ -49,7 +49,7 @@ fn create_tables(shared: &Shared, transaction: &WriteTransaction, chain: B256) -
     for (key, value) in [("schema", &SCHEMA.to_be_bytes()[..]), ("chain", chain.as_slice())] {
         meta.insert(key, value).map_err(shared.failed("writing table meta"))?;
     }
-    for table in [HEADERS, BODIES, RECEIPTS, FINALIZATIONS] {
+    for table in [HEADERS, BODIES, RECEIPTS, FINALIZATIONS, SEALS] {
         transaction.open_table(table).map_err(shared.failed("creating a table of blocks"))?;
     }
     for table in [HEIGHT_BY_HASH, TRANSACTION_LOCATION, CODES] {
@@ -60,13 +60,16 @@ fn create_tables(shared: &Shared, transaction: &WriteTransaction, chain: B256) -
     Ok(())
 }
 
-/// Writes the blocks of a batch in one durable transaction.
+/// Writes a batch in one durable transaction.
 pub(super) fn write(shared: &Shared, batch: &FinalizedBatch) -> Result<(), StoreError> {
     let transaction = begin(shared)?;
     let writer = Writer { shared, transaction: &transaction };
     for finalized in &batch.blocks {
         writer.block(finalized)?;
         writer.state(&finalized.diff)?;
+    }
+    if let Some(sealed) = &batch.sealed {
+        writer.third_state(sealed)?;
     }
     transaction.commit().map_err(shared.failed("committing"))
 }
@@ -101,6 +104,14 @@ impl Writer<'_> {
             inserted.map_err(self.shared.failed("writing table transaction_location"))?;
         }
         Ok(())
+    }
+
+    fn third_state(&self, sealed: &SealedBlock) -> Result<(), StoreError> {
+        self.put(SEALS, &height_key(sealed.height), &encode(&sealed.seals))?;
+        let opened = self.transaction.open_table(META);
+        let mut meta = opened.map_err(self.shared.failed("opening table meta"))?;
+        let written = meta.insert(THIRD_STATE, &encode_place(sealed.place())[..]);
+        written.map(drop).map_err(self.shared.failed("writing table meta"))
     }
 
     fn put<const N: usize>(&self, table: Table<N>, key: &[u8; N], value: &[u8]) -> Result<(), StoreError> {

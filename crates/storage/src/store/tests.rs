@@ -2,11 +2,11 @@
 
 use crate::testing::{
     CACHE_BYTES, account, address, any_diff, batch, certificate, chain, diff, finalized, hash, identity,
-    slots, state,
+    seal, sealed, slots, state,
 };
-use crate::{FinalizedBatch, MemoryStore, RedbStore, Store, StoreError, StoredState, StoredTip};
+use crate::{FinalizedBatch, MemoryStore, RedbStore, SealedBlock, Store, StoreError, StoredState, StoredTip};
 use alloy_primitives::keccak256;
-use btn_types::{AccountDiff, B256, Bytes, Height, StateDiff, StateReader, U256, VoteKind};
+use btn_types::{AccountDiff, B256, Bytes, Height, NodeId, StateDiff, StateReader, U256, VoteKind};
 use proptest::prelude::*;
 
 /// Runs a test on each kind of store, empty.
@@ -27,6 +27,8 @@ fn an_empty_store_has_nothing() {
         let reader = store.reader();
         assert_eq!(reader.tip().unwrap(), None);
         assert_eq!(reader.block(Height(0)).unwrap(), None);
+        assert_eq!(reader.third_state().unwrap(), None);
+        assert_eq!(reader.seals(Height(0)).unwrap(), []);
         assert_eq!(state(&*reader).len(), 0);
     });
 }
@@ -153,6 +155,80 @@ fn a_batch_that_does_not_continue_is_refused_and_leaves_no_trace() {
     });
 }
 
+/// A batch that moves the third state.
+fn sealing(blocks: &[crate::FinalizedBlock], sealed: SealedBlock) -> FinalizedBatch {
+    FinalizedBatch { sealed: Some(sealed), ..batch(blocks) }
+}
+
+#[test]
+fn the_third_state_is_stored_with_its_seals() {
+    let blocks = chain(vec![StateDiff::default(); 4]);
+    on_each(|store| {
+        let third_state =
+            |store: &dyn Store| store.reader().third_state().unwrap().map(|place| place.height.0);
+        store.commit(batch(&blocks[..2])).unwrap();
+        assert_eq!(third_state(store), None);
+        store.commit(sealing(&[], sealed(&blocks[1], 2))).unwrap();
+        let snapshot = store.reader().snapshot().unwrap();
+        assert_eq!(third_state(store), Some(1));
+        store.commit(batch(&blocks[2..3])).unwrap();
+        assert_eq!(third_state(store), Some(1), "it stays where blocks come without it");
+        store.commit(sealing(&blocks[3..], sealed(&blocks[3], 3))).unwrap();
+        let reader = store.reader();
+        let expected = StoredTip { height: Height(3), hash: blocks[3].hash };
+        assert_eq!(reader.third_state().unwrap(), Some(expected));
+        for (height, supervisors) in [(0, 0), (1, 2), (2, 0), (3, 3), (4, 0)] {
+            let expected =
+                blocks.get(height).map(|block| sealed(block, supervisors).seals).unwrap_or_default();
+            assert_eq!(reader.seals(Height(height as u64)).unwrap(), expected, "{height}");
+        }
+        let fixed = snapshot.third_state().unwrap().unwrap();
+        assert_eq!((fixed.height, snapshot.seals(Height(3)).unwrap()), (Height(1), Vec::new()));
+    });
+}
+
+#[test]
+fn a_third_state_that_does_not_continue_is_refused_and_leaves_no_trace() {
+    let blocks = chain(vec![StateDiff::default(); 4]);
+    on_each(|store| {
+        store.commit(sealing(&blocks[..3], sealed(&blocks[1], 2))).unwrap();
+        let mut refuse = |part: &[_], sealed| store.commit(sealing(part, sealed)).unwrap_err();
+        for height in [0, 1] {
+            let error = refuse(&[], sealed(&blocks[height], 2));
+            assert!(matches!(error, StoreError::ThirdStateBack { expected: Height(2), .. }), "{error}");
+        }
+        let error = refuse(&[], sealed(&blocks[3], 2));
+        assert!(matches!(error, StoreError::SealedNotFinal { expected: None, .. }), "above the tip: {error}");
+        let stranger = finalized(2, hash(1), StateDiff::default());
+        let error = refuse(&[], sealed(&stranger, 2));
+        assert!(matches!(error, StoreError::SealedNotFinal { expected: Some(_), .. }), "{error}");
+        let stranger = finalized(3, hash(1), StateDiff::default());
+        let error = refuse(&blocks[3..], sealed(&stranger, 2));
+        assert!(
+            matches!(error, StoreError::SealedNotFinal { expected: Some(_), .. }),
+            "in the batch: {error}"
+        );
+        let error = refuse(&blocks[3..], sealed(&blocks[3], 0));
+        assert!(matches!(error, StoreError::SealOrder { actual: 0, .. }), "{error}");
+        let mut twice = sealed(&blocks[3], 2);
+        twice.seals[1] = twice.seals[0].clone();
+        let error = refuse(&blocks[3..], twice);
+        assert!(matches!(error, StoreError::SealOrder { actual: 2, .. }), "{error}");
+        let mut foreign = sealed(&blocks[3], 2);
+        foreign.seals.push(seal(3, blocks[2].hash));
+        let error = refuse(&blocks[3..], foreign);
+        let supervisor = NodeId(hash(3));
+        assert!(matches!(error, StoreError::ForeignSeal { supervisor: s, .. } if s == supervisor), "{error}");
+
+        let reader = store.reader();
+        assert_eq!(reader.tip().unwrap().unwrap().height, Height(2), "the blocks of a refused batch");
+        assert_eq!(reader.third_state().unwrap().unwrap().height, Height(1));
+        assert_eq!(reader.seals(Height(3)).unwrap(), []);
+        store.commit(sealing(&blocks[3..], sealed(&blocks[2], 2))).unwrap();
+        assert_eq!(reader.third_state().unwrap().unwrap().height, Height(2));
+    });
+}
+
 #[test]
 fn a_snapshot_stays_while_the_reader_moves_on() {
     let write = |nonce| diff(vec![(address(1), with_storage(nonce, &[(1, nonce)]))]);
@@ -224,6 +300,7 @@ proptest! {
     fn disk_and_memory_hold_the_same_state(
         diffs in proptest::collection::vec(any_diff(), 1..8),
         split in 0usize..8,
+        seals in proptest::collection::vec(proptest::option::of(0usize..8), 2),
     ) {
         let blocks = chain(diffs);
         let split = split.min(blocks.len());
@@ -231,10 +308,23 @@ proptest! {
         let path = directory.path().join("chain.redb");
         let mut memory = MemoryStore::new();
         let mut disk = RedbStore::open(&path, CACHE_BYTES, B256::ZERO).unwrap();
-        for part in [&blocks[..split], &blocks[split..]] {
-            memory.commit(batch(part)).unwrap();
-            disk.commit(batch(part)).unwrap();
-            prop_assert_eq!(state(&*memory.reader()), state(&*disk.reader()));
+        for (part, wanted) in [&blocks[..split], &blocks[split..]].into_iter().zip(seals) {
+            let sealed = wanted.and_then(|height| blocks.get(height)).map(|block| sealed(block, 2));
+            let whole = FinalizedBatch { sealed, ..batch(part) };
+            let results = [memory.commit(whole.clone()), disk.commit(whole)];
+            prop_assert_eq!(results[0].is_ok(), results[1].is_ok());
+            if results[0].is_err() {
+                memory.commit(batch(part)).unwrap();
+                disk.commit(batch(part)).unwrap();
+            }
+            let (memory, disk) = (memory.reader(), disk.reader());
+            prop_assert_eq!(state(&*memory), state(&*disk));
+            prop_assert_eq!(memory.third_state().unwrap(), disk.third_state().unwrap());
+            for height in (0..8).map(Height) {
+                prop_assert_eq!(memory.seals(height).unwrap(), disk.seals(height).unwrap());
+            }
+            let tip = disk.tip().unwrap().map(|tip| tip.height);
+            prop_assert!(disk.third_state().unwrap().map(|place| place.height) <= tip);
         }
     }
 }

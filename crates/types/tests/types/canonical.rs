@@ -2,6 +2,7 @@
 
 use crate::fixtures::{self, Recode};
 use alloy_rlp::{Encodable, Error, Header};
+use btn_types::supervision::{Announcement, PullRequest, Pulled};
 use btn_types::*;
 use proptest::prelude::*;
 
@@ -98,12 +99,19 @@ fn unknown_kinds_are_refused() {
     for kind in [0x80, 4, 0x7f] {
         assert_eq!(decode_exact::<VoteKind>(&[kind]), Err(Error::Custom("unknown vote kind")));
     }
-    for tag in [0x80, 9, 0x7f] {
+    for tag in [0x80, 10, 0x7f] {
         let bytes = [0xc1, tag];
         assert_eq!(decode_exact::<Message>(&bytes), Err(Error::Custom("unknown kind of message")));
         assert_eq!(decode_exact::<FetchRequest>(&bytes), Err(Error::Custom("unknown kind of fetch")));
         let expected = Error::Custom("unknown kind of journal record");
         assert_eq!(decode_exact::<JournalRecord>(&bytes), Err(expected));
+        let expected = Error::Custom("unknown kind of announcement");
+        assert_eq!(decode_exact::<Announcement>(&bytes), Err(expected));
+        assert_eq!(decode_exact::<PullRequest>(&bytes), Err(Error::Custom("unknown kind of pull")));
+    }
+    for tag in [3, 10, 0x7f] {
+        let expected = Error::Custom("unknown kind of pulled value");
+        assert_eq!(decode_exact::<Pulled>(&[0xc1, tag]), Err(expected));
     }
 }
 
@@ -126,6 +134,7 @@ fn block_with_raw_transactions(raw: &[u8]) -> Vec<u8> {
     payload.extend_from_slice(raw);
     block.envelope.encode(&mut payload);
     block.justification.encode(&mut payload);
+    block.seals.encode(&mut payload);
     let mut bytes = Vec::new();
     Header { list: true, payload_length: payload.len() }.encode(&mut bytes);
     bytes.extend_from_slice(&payload);

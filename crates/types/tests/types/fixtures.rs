@@ -7,7 +7,10 @@ use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, Signature, TxKind, U256};
 use alloy_rlp::{Decodable, Encodable, Error};
-use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, GenesisAccount, Level, NodeRecord};
+use btn_types::genesis::{
+    BaseFeeParameters, ConsensusParameters, GenesisAccount, Level, NodeRecord, SupervisorRecord,
+};
+use btn_types::supervision::{Announcement, BlockPlace, PullRequest, Pulled};
 use btn_types::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,11 +54,18 @@ pub fn all() -> Vec<Fixture> {
         fixture("justification_empty", &Justification::default()),
         fixture("block", &block()),
         fixture("account", &account()),
+        fixture("seal", &seal(1)),
+        fixture("seal_record", &seal_record()),
+        fixture("block_place", &place()),
     ];
     fixtures.extend(messages().iter().map(|(name, message)| fixture(name, message)));
     fixtures.extend(fetches().iter().map(|(name, request)| fixture(name, request)));
     fixtures.extend(records().iter().map(|(name, record)| fixture(name, record)));
+    fixtures.extend(announcements().iter().map(|(name, announcement)| fixture(name, announcement)));
+    fixtures.extend(pulls().iter().map(|(name, request)| fixture(name, request)));
+    fixtures.extend(pulled().iter().map(|(name, pulled)| fixture(name, pulled)));
     fixtures.push(encoded_only("node_record", encode(&node(1))));
+    fixtures.push(encoded_only("supervisor_record", encode(&supervisor(3))));
     fixtures.push(encoded_only("genesis_commitment", genesis().commitment().to_vec()));
     fixtures
 }
@@ -135,6 +145,8 @@ pub fn envelope() -> Envelope {
         clerk_signature: Bytes::from_static(&[0x42; 5]),
         timestamp_ms: 1_800_000_000_123,
         seal_root: digest(0x43),
+        supervisors_root: digest(0x44),
+        supervisors: 0x4546,
     }
 }
 
@@ -244,12 +256,71 @@ pub fn block() -> Block {
         transactions: transactions(),
         envelope: envelope(),
         justification: justification(),
+        seals: vec![seal(1), seal(2)],
     }
 }
 
-/// A block without transactions.
+/// A block without transactions, certificates and seals.
 pub fn small_block() -> Block {
-    Block { transactions: vec![], justification: Justification::default(), ..block() }
+    Block { transactions: vec![], justification: Justification::default(), seals: vec![], ..block() }
+}
+
+/// A seal of the supervisor of this number.
+pub fn seal(number: u8) -> Seal {
+    Seal {
+        supervisor: NodeId(digest(number)),
+        core: digest(0xd1),
+        draw_signature: Bytes::from_static(&[0xd2; 5]),
+        block_hash: digest(0xd3),
+        signature: Bytes::from_static(&[0xd4; 6]),
+    }
+}
+
+/// What the seal log keeps of a seal.
+pub fn seal_record() -> SealRecord {
+    SealRecord { epoch: Epoch(1), view: View(0x0204), height: Height(5), seal: seal(1) }
+}
+
+/// Where the block for view 14 stands.
+pub fn place() -> BlockPlace {
+    BlockPlace {
+        epoch: Epoch(1),
+        view: View(14),
+        parent_view: View(11),
+        height: Height(58),
+        hash: digest(0xd5),
+    }
+}
+
+/// Every kind of announcement.
+pub fn announcements() -> Vec<(&'static str, Announcement)> {
+    let certificate = certificate(VoteKind::Notarize, 14);
+    vec![
+        ("announcement_proposed", Announcement::Proposed(place())),
+        ("announcement_certified", Announcement::Certified { place: place(), certificate }),
+        ("announcement_greeted", Announcement::Greeted),
+    ]
+}
+
+/// Every kind of pull.
+pub fn pulls() -> Vec<(&'static str, PullRequest)> {
+    vec![
+        ("pull_block", PullRequest::Block { hash: digest(0xd6) }),
+        ("pull_range", PullRequest::Range { from: Height(0xd7) }),
+    ]
+}
+
+/// Every kind of answer to a pull.
+pub fn pulled() -> Vec<(&'static str, Pulled)> {
+    let range = BlockRange {
+        blocks: vec![small_block(), small_block()],
+        finalization: Some(certificate(VoteKind::Finalize, 14)),
+    };
+    vec![
+        ("pulled_nothing", Pulled::Nothing),
+        ("pulled_block", Pulled::Block(Arc::new(block()))),
+        ("pulled_range", Pulled::Range(Box::new(range))),
+    ]
 }
 
 /// An account with nonce, balance and code.
@@ -278,6 +349,7 @@ pub fn messages() -> Vec<(&'static str, Message)> {
             "message_transactions",
             Message::Transactions(vec![Bytes::from_static(&[0x02, 0x91]), Bytes::new()]),
         ),
+        ("message_seals", Message::Seals(vec![seal(3), seal(4)])),
     ]
 }
 
@@ -299,6 +371,7 @@ pub fn records() -> Vec<(&'static str, JournalRecord)> {
         ("record_certificate", JournalRecord::Certificate(certificate(VoteKind::Nullify, 12))),
         ("record_body", JournalRecord::Body(Arc::new(proposal_message()))),
         ("record_transaction", JournalRecord::Transaction(Bytes::from_static(&[0x02, 0xb1]))),
+        ("record_sealed", JournalRecord::Sealed(Box::new(seal_record()))),
     ]
 }
 
@@ -312,13 +385,26 @@ pub fn node(number: u8) -> NodeRecord {
         rsa_permutation_proof: vec![Bytes::from(vec![number, 1]), Bytes::from(vec![number, 2])],
         network_key: digest(number),
         addresses: vec![format!("[::1]:{number}"), format!("master-{number}.example:30303")],
+        supervisor_addresses: vec![format!("[::1]:{number}0"), format!("master-{number}.example:30304")],
         payout: Address::repeat_byte(number),
         vote_key: VoteKey::repeat_byte(number),
         vote_key_proof: VoteSignature::repeat_byte(number),
     }
 }
 
-/// A valid genesis of two masters and two accounts, one of them a contract.
+/// A supervisor whose fields all derive from `number`; no number makes a key that it shares with [`node`].
+pub fn supervisor(number: u8) -> SupervisorRecord {
+    let rsa_public_key = Bytes::from(vec![number; 10]);
+    SupervisorRecord {
+        id: NodeId(sha256(&rsa_public_key)),
+        rsa_public_key,
+        rsa_permutation_proof: vec![Bytes::from(vec![number, 3]), Bytes::from(vec![number, 4])],
+        network_key: sha256(&[number]),
+        payout: Address::repeat_byte(number),
+    }
+}
+
+/// A valid genesis of two masters, two supervisors and two accounts, one of them a contract.
 pub fn genesis() -> Genesis {
     let contract = GenesisAccount {
         balance: U256::from(1),
@@ -335,5 +421,6 @@ pub fn genesis() -> Genesis {
         consensus: ConsensusParameters::DEVNET,
         alloc: BTreeMap::from([(Address::repeat_byte(0xc3), contract), (Address::repeat_byte(0xc4), funded)]),
         nodes: vec![node(1), node(2)],
+        supervisors: vec![supervisor(3), supervisor(4)],
     }
 }

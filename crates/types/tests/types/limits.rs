@@ -4,8 +4,10 @@ use crate::fixtures::*;
 use alloy_primitives::Bytes;
 use alloy_rlp::{Decodable, Encodable, Error};
 use btn_types::limits::*;
+use btn_types::supervision::{Pulled, decode_candidates, decode_seals, decode_transaction_bytes};
 use btn_types::*;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 const LIST: Error = Error::Custom("list longer than its limit");
 const BYTES: Error = Error::Custom("byte string longer than its limit");
@@ -18,6 +20,19 @@ where
     let most = build(limit);
     assert!(decode_exact::<T>(&encode(&most)) == Ok(most), "refused at its limit of {limit}");
     let over = decode_exact::<T>(&encode(&build(limit + 1)));
+    assert!(over == Err(error), "one past the limit of {limit}: {:?}", over.err());
+}
+
+/// The same for a function that reads what has no type of its own.
+fn assert_reader<T: Encodable + PartialEq + Debug>(
+    limit: usize,
+    error: Error,
+    read: fn(&mut &[u8]) -> Result<T, Error>,
+    build: impl Fn(usize) -> T,
+) {
+    let most = build(limit);
+    assert!(read(&mut &encode(&most)[..]) == Ok(most), "refused at its limit of {limit}");
+    let over = read(&mut &encode(&build(limit + 1))[..]);
     assert!(over == Err(error), "one past the limit of {limit}: {:?}", over.err());
 }
 
@@ -43,6 +58,50 @@ fn lottery_signatures() {
     assert_limit(limit, BYTES, |length| Ticket { signature: filled(length), ..ticket(1) });
     assert_limit(limit, BYTES, |length| Proposal { clerk_signature: filled(length), ..proposal() });
     assert_limit(limit, BYTES, |length| Envelope { clerk_signature: filled(length), ..envelope() });
+}
+
+#[test]
+fn seal_signatures() {
+    let limit = MAX_RSA_SIGNATURE_BYTES;
+    let draw = |length| Seal { draw_signature: filled(length), ..seal(1) };
+    let word = |length| Seal { signature: filled(length), ..seal(1) };
+    assert_limit(limit, BYTES, draw);
+    assert_limit(limit, BYTES, word);
+    for seal in [draw, word] {
+        assert_limit(limit, BYTES, |length| Message::Seals(vec![seal(length)]));
+        assert_limit(limit, BYTES, |length| SealRecord { seal: seal(length), ..seal_record() });
+        assert_limit(limit, BYTES, |length| {
+            JournalRecord::Sealed(Box::new(SealRecord { seal: seal(length), ..seal_record() }))
+        });
+    }
+}
+
+#[test]
+fn seals() {
+    let seals = |count: usize| vec![seal(1); count];
+    assert_limit(MAX_BLOCK_SEALS, LIST, |count| Block { seals: seals(count), ..small_block() });
+    assert_limit(MAX_SEALS_PER_MESSAGE, LIST, |count| Message::Seals(seals(count)));
+    assert_limit(MAX_BLOCK_SEALS, LIST, |count| {
+        Pulled::Block(Arc::new(Block { seals: seals(count), ..small_block() }))
+    });
+    assert_reader(MAX_SEALS_PER_MESSAGE, LIST, decode_seals, seals);
+}
+
+#[test]
+fn answers_to_supervisors() {
+    assert_reader(MAX_CANDIDATES, LIST, decode_candidates, |count| vec![ticket(1); count]);
+    assert_reader(MAX_TRANSACTION_BYTES, BYTES, decode_transaction_bytes, filled);
+    assert_limit(MAX_RANGE_BLOCKS, LIST, |count| {
+        let blocks = vec![small_block(); count];
+        Pulled::Range(Box::new(BlockRange { blocks, finalization: None }))
+    });
+}
+
+/// Enough for any drawn set with its late ones, and for a third state within a block.
+#[test]
+fn a_block_holds_more_seals_than_a_default_quorum() {
+    let expected_seals = btn_types::genesis::ConsensusParameters::DEVNET.expected_seals;
+    assert!(MAX_BLOCK_SEALS as u64 >= 2 * expected_seals);
 }
 
 #[test]
@@ -129,4 +188,10 @@ fn a_frame_holds_the_largest_answers() {
         + 16;
     assert!(MAX_FRAME_BYTES > MAX_CERTIFICATES * certificate_bytes);
     assert!(MAX_FRAME_BYTES > MAX_BLOCK_BYTES + MAX_CERTIFICATES * certificate_bytes);
+    let signature = filled(MAX_RSA_SIGNATURE_BYTES);
+    let largest_seal = Seal { draw_signature: signature.clone(), signature, ..seal(1) };
+    let seals = Message::Seals(vec![largest_seal.clone(); MAX_SEALS_PER_MESSAGE]);
+    assert!(MAX_FRAME_BYTES > encode(&seals).len() + 16);
+    // Full of the largest seals, a block has room for its transactions too.
+    assert!(MAX_BLOCK_BYTES / 4 > MAX_BLOCK_SEALS * encode(&largest_seal).len());
 }

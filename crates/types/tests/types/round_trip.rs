@@ -77,6 +77,36 @@ proptest! {
     }
 
     #[test]
+    fn seals(value in strategies::seal()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
+    fn seal_records(value in strategies::seal_record()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
+    fn places(value in strategies::place()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
+    fn announcements(value in strategies::announcement()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
+    fn pulls(value in strategies::pull()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
+    fn answers_to_pulls(value in strategies::pulled()) {
+        assert_round_trip(&value)?;
+    }
+
+    #[test]
     fn a_bitmap_gives_its_signers_back(
         (members, signers) in (1_u16..=150).prop_flat_map(|members| {
             (Just(members), prop::collection::btree_set(0..members, 0..=usize::from(members)))

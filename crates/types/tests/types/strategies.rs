@@ -5,6 +5,7 @@ use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, Signature, TxKind, U256};
 use btn_types::limits::{MAX_BITMAP_BYTES, MAX_RSA_SIGNATURE_BYTES, MAX_TICKETS};
+use btn_types::supervision::{Announcement, BlockPlace, PullRequest, Pulled};
 use btn_types::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -116,8 +117,14 @@ fn tickets() -> impl Strategy<Value = Vec<Ticket>> {
 /// Any envelope.
 pub fn envelope() -> impl Strategy<Value = Envelope> {
     let numbers = (number(), number(), number(), number());
-    (numbers, digest(), bytes(MAX_RSA_SIGNATURE_BYTES), digest()).prop_map(
-        |((epoch, view, parent_view, timestamp_ms), clerk, clerk_signature, seal_root)| Envelope {
+    let roots = (digest(), digest(), any::<u32>());
+    (numbers, digest(), bytes(MAX_RSA_SIGNATURE_BYTES), roots).prop_map(
+        |(
+            (epoch, view, parent_view, timestamp_ms),
+            clerk,
+            clerk_signature,
+            (seal_root, supervisors_root, supervisors),
+        )| Envelope {
             epoch: Epoch(epoch),
             view: View(view),
             parent_view: View(parent_view),
@@ -125,6 +132,8 @@ pub fn envelope() -> impl Strategy<Value = Envelope> {
             clerk_signature,
             timestamp_ms,
             seal_root,
+            supervisors_root,
+            supervisors,
         },
     )
 }
@@ -239,14 +248,84 @@ fn transaction() -> impl Strategy<Value = TxEnvelope> {
     )
 }
 
-/// Any block of a few transactions.
+/// Any seal.
+pub fn seal() -> impl Strategy<Value = Seal> {
+    let signature = || bytes(MAX_RSA_SIGNATURE_BYTES);
+    (digest(), digest(), signature(), digest(), signature()).prop_map(
+        |(supervisor, core, draw_signature, block_hash, signature)| Seal {
+            supervisor: NodeId(supervisor),
+            core,
+            draw_signature,
+            block_hash,
+            signature,
+        },
+    )
+}
+
+/// Any record of a seal log.
+pub fn seal_record() -> impl Strategy<Value = SealRecord> {
+    (number(), number(), number(), seal()).prop_map(|(epoch, view, height, seal)| SealRecord {
+        epoch: Epoch(epoch),
+        view: View(view),
+        height: Height(height),
+        seal,
+    })
+}
+
+/// Any place of a block.
+pub fn place() -> impl Strategy<Value = BlockPlace> {
+    (number(), number(), number(), number(), digest()).prop_map(|(epoch, view, parent_view, height, hash)| {
+        BlockPlace {
+            epoch: Epoch(epoch),
+            view: View(view),
+            parent_view: View(parent_view),
+            height: Height(height),
+            hash,
+        }
+    })
+}
+
+/// Any announcement.
+pub fn announcement() -> impl Strategy<Value = Announcement> {
+    prop_oneof![
+        place().prop_map(Announcement::Proposed),
+        Just(Announcement::Greeted),
+        (place(), certificate())
+            .prop_map(|(place, certificate)| Announcement::Certified { place, certificate }),
+    ]
+}
+
+/// Any pull.
+pub fn pull() -> impl Strategy<Value = PullRequest> {
+    prop_oneof![
+        digest().prop_map(|hash| PullRequest::Block { hash }),
+        number().prop_map(|from| PullRequest::Range { from: Height(from) }),
+    ]
+}
+
+/// Any answer to a pull.
+pub fn pulled() -> impl Strategy<Value = Pulled> {
+    prop_oneof![
+        Just(Pulled::Nothing),
+        block().prop_map(|block| Pulled::Block(Arc::new(block))),
+        range().prop_map(Pulled::Range),
+    ]
+}
+
+fn range() -> impl Strategy<Value = Box<BlockRange>> {
+    (vec(block(), 0..3), proptest::option::of(certificate()))
+        .prop_map(|(blocks, finalization)| Box::new(BlockRange { blocks, finalization }))
+}
+
+/// Any block of a few transactions and seals.
 pub fn block() -> impl Strategy<Value = Block> {
-    (header(), vec(transaction(), 0..5), envelope(), justification()).prop_map(
-        |(header, transactions, envelope, justification)| Block {
+    (header(), vec(transaction(), 0..5), envelope(), justification(), vec(seal(), 0..4)).prop_map(
+        |(header, transactions, envelope, justification, seals)| Block {
             header,
             transactions,
             envelope,
             justification,
+            seals,
         },
     )
 }
@@ -285,10 +364,9 @@ pub fn message() -> impl Strategy<Value = Message> {
         tickets().prop_map(Message::Candidacy),
         fetch().prop_map(Message::Fetch),
         vec(certificate(), 0..6).prop_map(Message::Certificates),
-        (vec(block(), 0..3), proptest::option::of(certificate())).prop_map(|(blocks, finalization)| {
-            Message::Range(Box::new(BlockRange { blocks, finalization }))
-        }),
+        range().prop_map(Message::Range),
         vec(bytes(200), 0..6).prop_map(Message::Transactions),
+        vec(seal(), 0..6).prop_map(Message::Seals),
     ]
 }
 
@@ -300,5 +378,6 @@ pub fn record() -> impl Strategy<Value = JournalRecord> {
         certificate().prop_map(JournalRecord::Certificate),
         proposal_message().prop_map(JournalRecord::Body),
         bytes(300).prop_map(JournalRecord::Transaction),
+        seal_record().prop_map(|record| JournalRecord::Sealed(Box::new(record))),
     ]
 }

@@ -1,7 +1,8 @@
 //! Children that are shell scripts in place of nodes.
 
 use super::*;
-use std::net::Ipv4Addr;
+use crate::devnet::plan::Role;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 
@@ -16,11 +17,11 @@ fn plan(directory: &TempDir) -> NodePlan {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     NodePlan {
         name: "node-1".into(),
+        role: Role::Supervisor,
         directory: directory.path().into(),
         config: directory.path().join("config.toml"),
         log: directory.path().join("node.log"),
         rpc: address,
-        p2p: address,
     }
 }
 

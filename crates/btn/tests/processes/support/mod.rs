@@ -7,10 +7,11 @@ pub mod network;
 pub mod node;
 pub mod ports;
 pub mod rpc;
+pub mod seals;
 pub mod wallet;
 
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +51,13 @@ pub fn random(test: &str) -> StdRng {
     let seed: u64 = given.unwrap_or_else(rand::random);
     println!("{test}: seed {seed}; repeat with {SEED_VARIABLE}={seed}");
     StdRng::seed_from_u64(seed)
+}
+
+/// Lets a random time pass. The moment is the choice: nothing is waited for.
+pub fn pass_time(random: &mut StdRng, longest_ms: u64) -> Duration {
+    let (time, start) = (Duration::from_millis(random.random_range(0..longest_ms)), Instant::now());
+    until("the moment that was chosen", PATIENCE, || (start.elapsed() >= time).then_some(()));
+    time
 }
 
 /// Sends a signal to processes, all at once. The shell's own `kill`: the test stays free of unsafe code.

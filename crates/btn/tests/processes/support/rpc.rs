@@ -1,5 +1,6 @@
 //! A JSON-RPC client that tells an absent node from one that refuses.
 
+use super::{PATIENCE, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -76,9 +77,28 @@ impl Rpc {
         self.try_call("eth_blockNumber", json!([])).ok().as_ref().map(quantity)
     }
 
+    /// Height of the newest block in the third state; `None` while the node does not answer.
+    pub fn third_height(&self) -> Option<u64> {
+        let block = self.try_call("eth_getBlockByNumber", json!(["finalized", false])).ok()?;
+        Some(quantity(&block["number"]))
+    }
+
+    /// `btn_getSeals` of a height.
+    #[track_caller]
+    pub fn seals(&self, height: u64) -> Value {
+        self.call("btn_getSeals", json!([format!("{height:#x}")]))
+    }
+
     /// A receipt, or JSON's null; `None` while the node does not answer.
     pub fn receipt(&self, hash: &str) -> Option<Value> {
         self.try_call("eth_getTransactionReceipt", json!([hash])).ok()
+    }
+
+    /// The receipt of a transaction that becomes final here.
+    #[track_caller]
+    pub fn final_receipt(&self, hash: &str) -> Value {
+        let look = || self.receipt(hash).filter(|receipt| !receipt.is_null());
+        until(&format!("{} shows {hash}", self.url), PATIENCE, look)
     }
 
     /// `btn_status`.

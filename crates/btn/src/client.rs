@@ -1,10 +1,10 @@
-//! A small JSON-RPC client over HTTP for the devnet's own nodes.
+//! A small JSON-RPC client over HTTP: the devnet asks its own nodes, `btn status` any node.
 
 use eyre::{WrapErr as _, eyre};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A node on loopback that takes longer is as good as absent.
+/// A node that takes longer is as good as absent.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Calls methods of nodes; blocks the calling thread.
@@ -36,14 +36,27 @@ impl RpcClient {
         answer.get_mut("result").map(Value::take).ok_or_else(|| eyre!("{method} at {url}: no result"))
     }
 
-    /// Height of the newest finalised block.
+    /// Heights of the newest final block and of the newest block in the third state.
     ///
     /// # Errors
     /// As [`RpcClient::call`].
-    pub fn height(&self, url: &str) -> eyre::Result<u64> {
-        let answer = self.call(url, "eth_blockNumber", &json!([]))?;
-        quantity(&answer).ok_or_else(|| eyre!("eth_blockNumber at {url}: {answer} is not a number"))
+    pub fn heights(&self, url: &str) -> eyre::Result<Heights> {
+        let status = self.call(url, "btn_status", &json!([]))?;
+        let number = |name: &str| {
+            let value = &status[name];
+            quantity(value).ok_or_else(|| eyre!("btn_status at {url}: `{name}` is {value}, not a number"))
+        };
+        Ok(Heights { latest: number("height")?, third: number("thirdHeight")? })
     }
+}
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heights {
+    /// Newest final block.
+    pub latest: u64,
+    /// Newest block in the third state: final and sealed.
+    pub third: u64,
 }
 
 /// A number as JSON-RPC writes it: `"0x1f"`, or a plain JSON number.
@@ -52,6 +65,11 @@ pub fn quantity(value: &Value) -> Option<u64> {
         Value::String(text) => u64::from_str_radix(text.strip_prefix("0x")?, 16).ok(),
         other => other.as_u64(),
     }
+}
+
+/// How many seals an answer of `btn_getSeals` counts; `None` where the node knows no such block.
+pub fn seal_count(answer: &Value) -> Option<u64> {
+    quantity(&answer["count"])
 }
 
 #[cfg(test)]
@@ -69,7 +87,7 @@ mod tests {
     #[test]
     fn a_node_that_is_absent_is_named() {
         // Port 9 of loopback: nobody listens on it.
-        let message = RpcClient::new().height("http://127.0.0.1:9").unwrap_err().to_string();
+        let message = RpcClient::new().heights("http://127.0.0.1:9").unwrap_err().to_string();
         assert_eq!(message, "http://127.0.0.1:9 does not answer");
     }
 }
