@@ -20,7 +20,13 @@ pub struct NodeArgs {
     /// Also stop when standard input closes (used by `btn devnet`, so that no node outlives it)
     #[arg(long)]
     exit_with_parent: bool,
+    /// Give way to other programs of this machine (nice 5): for a supervisor beside a household's other work
+    #[arg(long)]
+    low_priority: bool,
 }
+
+/// By how much `--low-priority` lowers it.
+const LOW_PRIORITY: i32 = 5;
 
 /// Runs until told to stop.
 ///
@@ -29,6 +35,10 @@ pub struct NodeArgs {
 pub fn run(args: &NodeArgs) -> eyre::Result<()> {
     // First of all: a parent that goes during the start must be noticed too.
     let parent_gone = args.exit_with_parent.then(stdin_closed);
+    if args.low_priority {
+        // Before any thread is made: each inherits it.
+        rustix::process::nice(LOW_PRIORITY).wrap_err("the priority cannot be lowered")?;
+    }
     let mut config = NodeConfig::load(&args.config)?;
     start_logging(&config.log)?;
     config.password = Some(existing_password(config.password_file.as_deref())?);

@@ -181,6 +181,10 @@ impl Keeper {
         let log = open_log(&self.plan.log)?;
         let mut command = Command::new(&self.program);
         command.arg("node").arg("--config").arg(&self.plan.config).arg("--exit-with-parent");
+        if !self.plan.is_master() {
+            // At home they have machines of their own; here they must not slow down the masters.
+            command.arg("--low-priority");
+        }
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         command.process_group(0).kill_on_drop(true);
         command.spawn().wrap_err_with(|| format!("{} cannot be started", self.program.display()))

@@ -140,6 +140,7 @@ pub fn genesis(contracts: &[(Address, Bytes)]) -> Genesis {
         consensus: ConsensusParameters::DEVNET,
         alloc,
         nodes: Vec::new(),
+        supervisors: Vec::new(),
     }
 }
 

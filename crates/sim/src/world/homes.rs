@@ -356,9 +356,8 @@ impl World<'_> {
         self.note_home(place, What::Hear("drop"));
         self.homes[place].links.remove(&master);
         let members = self.scenario.members;
-        let next = (0..members).filter_map(|member| u16::try_from(member).ok().map(MemberIndex));
-        let next =
-            next.filter(|member| *member != master && !self.homes[place].links.contains(member)).next();
+        let mut others = (0..members).filter_map(|member| u16::try_from(member).ok().map(MemberIndex));
+        let next = others.find(|member| *member != master && !self.homes[place].links.contains(member));
         let (now_ms, life) = (self.now_ms, self.homes[place].life);
         self.at(now_ms + 1, Event::Home { place, life, input: SupervisorInput::Disconnected(master) });
         if let Some(member) = next {
@@ -370,10 +369,12 @@ impl World<'_> {
 
     pub(super) fn relink(&mut self, place: usize, member: MemberIndex) {
         let home = &mut self.homes[place];
-        if home.links.len() < LINKS && home.links.insert(member) && home.engine.is_some() {
-            if let Some(at) = self.server(member) {
-                self.link_up(place, at);
-            }
+        if home.links.len() < LINKS
+            && home.links.insert(member)
+            && home.engine.is_some()
+            && let Some(at) = self.server(member)
+        {
+            self.link_up(place, at);
         }
     }
 

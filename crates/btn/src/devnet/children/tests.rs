@@ -42,7 +42,10 @@ async fn a_child_is_told_by_its_standard_input_and_leaves() {
     assert_eq!(events.recv().await, None);
     let log = std::fs::read_to_string(directory.path().join("node.log")).unwrap();
     let config = directory.path().join("config.toml");
-    assert_eq!(log, format!("flushed node --config {} --exit-with-parent\n", config.display()));
+    assert_eq!(
+        log,
+        format!("flushed node --config {} --exit-with-parent --low-priority\n", config.display())
+    );
 }
 
 #[tokio::test]
