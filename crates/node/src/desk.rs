@@ -12,13 +12,16 @@ use btn_network::{Reply, SupervisorEvent, SupervisorEvents};
 use btn_types::supervision::{MasterReply, PullRequest, Pulled, ReceiptSummary, SupervisorCall};
 use btn_types::{B256, Bytes, NodeId, Seal};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls that may be under way; beyond it a supervisor is told to ask another master.
 const MAX_CALLS_IN_FLIGHT: usize = 256;
 
 /// Calls that read the disk at the same time: each occupies a thread, and the disk is consensus' first.
 const MAX_READS_AT_ONCE: usize = 4;
+
+/// Why seals are refused.
+const NO_ROOM: &str = "too many seals wait here; they are to be given again";
 
 /// Why a call is refused.
 const BUSY: &str = "this master has too many calls to answer; ask another one";
@@ -30,11 +33,13 @@ pub(crate) struct Desk {
     pub(crate) seals: SealQueue,
 }
 
-/// Calls under way, and those of them that read.
+/// Calls under way, those of them that read, and pulls that read: a flood of questions must not keep blocks from
+/// anybody.
 #[derive(Clone)]
 struct Slots {
     calls: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    pull_reads: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -43,6 +48,7 @@ impl Desk {
         let slots = Slots {
             calls: Arc::new(Semaphore::new(MAX_CALLS_IN_FLIGHT)),
             reads: Arc::new(Semaphore::new(MAX_READS_AT_ONCE)),
+            pull_reads: Arc::new(Semaphore::new(MAX_READS_AT_ONCE)),
         };
         while let Some(event) = events.recv().await {
             match event {
@@ -62,29 +68,37 @@ impl Desk {
     fn answer(&self, from: NodeId, call: SupervisorCall, reply: Reply, slots: &Slots) {
         match call {
             SupervisorCall::Seal(seals) => {
-                self.take_seals(from, seals);
-                reply.send(MasterReply::Sealed);
+                reply.send(match self.take_seals(from, seals) {
+                    0 => MasterReply::Sealed,
+                    _ => MasterReply::Failed(NO_ROOM.to_owned()),
+                });
             }
             SupervisorCall::Candidates => reply.send(MasterReply::Candidates(self.shared.candidates())),
             SupervisorCall::Status => reply.send(MasterReply::Status(self.shared.picture().summary())),
             SupervisorCall::Submit(bytes) => self.submit(bytes, reply, slots),
             SupervisorCall::Pull(request) => {
                 let bulletin = self.bulletin.clone();
-                read(slots, reply, move || pull(&bulletin.feed(), &request));
+                // The port bounds how many of them are under way.
+                read(None, &slots.pull_reads, reply, move || pull(&bulletin.feed(), &request));
             }
             SupervisorCall::Receipt(hash) => {
                 let picture = self.shared.picture();
-                read(slots, reply, move || receipt(&picture, hash));
+                let Ok(slot) = Arc::clone(&slots.calls).try_acquire_owned() else {
+                    return reply.send(MasterReply::Failed(BUSY.to_owned()));
+                };
+                read(Some(slot), &slots.reads, reply, move || receipt(&picture, hash));
             }
         }
     }
 
-    fn take_seals(&self, from: NodeId, seals: Vec<Seal>) {
+    /// Gives how many found no room.
+    fn take_seals(&self, from: NodeId, seals: Vec<Seal>) -> usize {
         let offered = self.seals.offer(from, seals);
         metric_names::count_offered(offered);
         if offered.foreign > 0 {
             tracing::debug!(supervisor = %from, count = offered.foreign, "seals of others are not taken from a link");
         }
+        offered.dropped
     }
 
     fn submit(&self, bytes: Bytes, reply: Reply, slots: &Slots) {
@@ -107,11 +121,13 @@ impl Desk {
 }
 
 /// Answers from the disk, on a thread where that may block.
-fn read(slots: &Slots, reply: Reply, answer: impl FnOnce() -> MasterReply + Send + 'static) {
-    let Ok(slot) = Arc::clone(&slots.calls).try_acquire_owned() else {
-        return reply.send(MasterReply::Failed(BUSY.to_owned()));
-    };
-    let reads = Arc::clone(&slots.reads);
+fn read(
+    slot: Option<OwnedSemaphorePermit>,
+    reads: &Arc<Semaphore>,
+    reply: Reply,
+    answer: impl FnOnce() -> MasterReply + Send + 'static,
+) {
+    let reads = Arc::clone(reads);
     tokio::spawn(async move {
         let Ok(turn) = reads.acquire_owned().await else { return };
         // If the thread is not to be had, the node is stopping: a reply that is dropped answers "failed".

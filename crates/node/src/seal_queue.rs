@@ -29,16 +29,23 @@ struct Waiting {
 impl Waiting {
     /// Whether the seal found room.
     fn push(&mut self, seal: Seal) -> bool {
-        if self.total >= MAX_WAITING_SEALS {
+        let own = self.by_supervisor.get(&seal.supervisor).map_or(0, VecDeque::len);
+        if own >= MAX_WAITING_PER_SUPERVISOR || (self.total >= MAX_WAITING_SEALS && !self.make_room(own)) {
             return false;
         }
-        let own = self.by_supervisor.entry(seal.supervisor).or_default();
-        if own.len() >= MAX_WAITING_PER_SUPERVISOR {
-            return false;
-        }
-        own.push_back(seal);
+        self.by_supervisor.entry(seal.supervisor).or_default().push_back(seal);
         self.total += 1;
         true
+    }
+
+    /// Drops the newest seal of whoever has most waiting, if that is more than `own` and one.
+    fn make_room(&mut self, own: usize) -> bool {
+        let longest = self.by_supervisor.iter().max_by_key(|(_, waiting)| waiting.len());
+        let Some((id, _)) = longest.filter(|(_, waiting)| waiting.len() > own + 1) else { return false };
+        let id = *id;
+        let dropped = self.by_supervisor.get_mut(&id).and_then(VecDeque::pop_back);
+        self.total -= usize::from(dropped.is_some());
+        dropped.is_some()
     }
 
     /// The oldest seal of the supervisor whose turn it is.
@@ -160,11 +167,13 @@ mod tests {
             let number = u8::try_from(number % 256).unwrap();
             assert_eq!(queue.offer(id(number), seals(number, per)).dropped, 0);
         }
-        // 256 places of 32 fill it exactly; the next one finds no room.
+        // 256 places of 32 fill it exactly; who has none waiting still finds room, at the cost of whoever has most.
         assert_eq!(MAX_WAITING_SEALS / per, 256);
         let other = NodeId(B256::left_padding_from(&[1]));
-        let seal = Seal { supervisor: other, ..seals(0, 1).remove(0) };
-        assert_eq!(queue.offer(other, vec![seal]).dropped, 1);
+        let of_other = Seal { supervisor: other, ..seals(0, 1).remove(0) };
+        assert_eq!(queue.offer(other, vec![of_other; per]).queued, per - 1);
+        assert_eq!(queue.lock().total, MAX_WAITING_SEALS);
+        assert_eq!(queue.offer(id(3), seals(3, 1)).dropped, 1, "nobody gets more than the others");
     }
 
     #[test]

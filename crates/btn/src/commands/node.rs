@@ -7,6 +7,7 @@ use btn_node::NodeConfig;
 use clap::Args;
 use eyre::WrapErr as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Threads of the runtime: sockets and timers; the engine has a thread of its own (ARCHITECTURE).
 const WORKER_THREADS: usize = 2;
@@ -25,6 +26,9 @@ pub struct NodeArgs {
     low_priority: bool,
 }
 
+/// Longest wait for threads that do not end by themselves.
+const RUNTIME_STOP: Duration = Duration::from_secs(2);
+
 /// By how much `--low-priority` lowers it.
 const LOW_PRIORITY: i32 = 5;
 
@@ -33,12 +37,12 @@ const LOW_PRIORITY: i32 = 5;
 /// # Errors
 /// A sentence for the operator.
 pub fn run(args: &NodeArgs) -> eyre::Result<()> {
-    // First of all: a parent that goes during the start must be noticed too.
-    let parent_gone = args.exit_with_parent.then(stdin_closed);
     if args.low_priority {
         // Before any thread is made: each inherits it.
         rustix::process::nice(LOW_PRIORITY).wrap_err("the priority cannot be lowered")?;
     }
+    // A parent that goes during the start must be noticed too.
+    let parent_gone = args.exit_with_parent.then(stdin_closed);
     let mut config = NodeConfig::load(&args.config)?;
     start_logging(&config.log)?;
     config.password = Some(existing_password(config.password_file.as_deref())?);
@@ -48,7 +52,7 @@ pub fn run(args: &NodeArgs) -> eyre::Result<()> {
         .enable_all()
         .build()
         .wrap_err("the runtime cannot start")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut signals = StopSignals::listen()?;
         let shutdown = async move {
             let parent_gone = async {
@@ -64,7 +68,10 @@ pub fn run(args: &NodeArgs) -> eyre::Result<()> {
             exit_on_second_signal();
         };
         btn_node::run(config, shutdown).await
-    })
+    });
+    // A name that does not resolve, or an engine that hangs, must not hold up the end.
+    runtime.shutdown_timeout(RUNTIME_STOP);
+    outcome
 }
 
 fn warn_about_rpc(config: &NodeConfig) {

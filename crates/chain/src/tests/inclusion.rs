@@ -92,7 +92,7 @@ fn seals_that_do_not_hash_to_the_root_are_another_body() {
 }
 
 #[test]
-fn other_supervisors_than_the_registrys() {
+fn supervisors_other_than_those_registered() {
     let mut setting = Setting::new();
     let mut forged = setting.honest.clone();
     forged.envelope.supervisors_root = B256::repeat_byte(1);

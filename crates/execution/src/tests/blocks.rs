@@ -86,7 +86,7 @@ fn golden_block() {
     let root = commitment.root(&[&outcome.diff]);
     let header = assemble_header(&spec(), &input, &mixed(), &outcome, root);
     crate::check_header(&header, &parent, &spec()).unwrap();
-    let expected = b256!("9301a272ea221d7b7e41f6c2648ed46c4b8f145ae310277bd067f991833a9134");
+    let expected = b256!("f585aa39e7328410d9efdb4d2961134d50df13287b7f9e3532615ebabda46697");
     assert_eq!(header.hash_slow(), expected, "{header:#?}");
 }
 

@@ -7,6 +7,7 @@ use super::link::{self, Outcome};
 use super::master::{Master, Purpose, Session};
 use super::policy::Policy;
 use crate::backoff::Backoff;
+use crate::dial::Sockets;
 use crate::limits::supervision::{CALL_TIMEOUT, HEALTH_INTERVAL, MAX_CALLS_WAITING_FOR_LINK};
 use crate::limits::{HANDSHAKE_TIMEOUT, STABLE_LINK};
 use crate::{LinkError, lock, metric_names};
@@ -34,6 +35,7 @@ pub(crate) struct CallJob {
 /// State of the task.
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
+    sockets: Arc<Sockets>,
     policy: Policy,
     backoffs: BTreeMap<MemberIndex, Backoff>,
     calls: mpsc::Receiver<CallJob>,
@@ -51,7 +53,12 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(shared: Arc<Shared>, links: usize, calls: mpsc::Receiver<CallJob>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        sockets: Arc<Sockets>,
+        links: usize,
+        calls: mpsc::Receiver<CallJob>,
+    ) -> Self {
         let masters = shared.masters.values().map(|master| (master.member, master.id));
         let policy = Policy::new(shared.introduction.node_id, masters, links, Instant::now());
         let (established, news) = mpsc::channel(MAX_COMMITTEE_MEMBERS);
@@ -59,6 +66,7 @@ impl Keeper {
             policy,
             backoffs: shared.masters.keys().map(|member| (*member, Backoff::default())).collect(),
             shared,
+            sockets,
             calls,
             waiting: BTreeMap::new(),
             under_way: JoinSet::new(),
@@ -114,9 +122,10 @@ impl Keeper {
 
     fn attempt(&mut self, member: MemberIndex, purpose: Purpose, patience: Duration) {
         let Some(master) = self.shared.masters.get(&member).cloned() else { return };
-        let shared = Arc::clone(&self.shared);
+        let (shared, sockets) = (Arc::clone(&self.shared), Arc::clone(&self.sockets));
         let established = self.established.clone();
-        let task = async move { link::attempt(&shared, &master, purpose, patience, established).await };
+        let task =
+            async move { link::attempt(&shared, &sockets, &master, purpose, patience, established).await };
         let handle = self.attempts.spawn(task);
         self.running.insert(handle.id(), (member, purpose));
     }

@@ -4,7 +4,7 @@ use super::Shared;
 use super::event::MasterLinkEvent;
 use super::master::{Linked, Master, Purpose, Session};
 use crate::LinkError;
-use crate::dial::Greeting;
+use crate::dial::{Greeting, Sockets};
 use crate::limits::supervision::{
     ANNOUNCEMENTS_BURST, ANNOUNCEMENTS_PER_SECOND, MAX_FRAMES_WAITING, ON_DEMAND_IDLE, STATUS_PROBE,
 };
@@ -54,6 +54,7 @@ impl Greeting for HomeGreeting<'_> {
 /// Dials a master, and where it answers, carries the link to its end. `established` hears that the link stands.
 pub(crate) async fn attempt(
     shared: &Arc<Shared>,
+    sockets: &Sockets,
     master: &Arc<Master>,
     purpose: Purpose,
     patience: Duration,
@@ -62,7 +63,7 @@ pub(crate) async fn attempt(
     let addresses = master.state().addresses.clone();
     let greeting =
         HomeGreeting { introduction: &shared.introduction, expected: master.id, counters: &master.counters };
-    let made = shared.sockets.attempt(&master.quic, &addresses, patience, &greeting).await;
+    let made = sockets.attempt(&master.quic, &addresses, patience, &greeting).await;
     let (connection, opened) = match made {
         Ok(made) => made,
         Err((error, address)) => return Outcome::Refused(error, address),

@@ -46,7 +46,6 @@ pub(crate) const HOME_PROFILE: Profile = Profile {
 /// What all links share.
 pub(crate) struct Shared {
     introduction: Introduction,
-    sockets: Sockets,
     masters: BTreeMap<MemberIndex, Arc<Master>>,
     events: EventSender,
     /// Wakes the keeper: a master is to be dropped, or has new addresses.
@@ -85,7 +84,6 @@ impl MasterLinks {
                 node_id: config.node_id,
                 status: config.status,
             },
-            sockets: Sockets { endpoint: endpoint.clone(), other_family: None },
             masters,
             events,
             wake: Notify::new(),
@@ -93,7 +91,9 @@ impl MasterLinks {
         });
         let (calls, waiting_calls) = mpsc::channel(MAX_CALLS);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Keeper::new(Arc::clone(&shared), config.links, waiting_calls).run());
+        // The keeper's alone: a handle that lives on must not keep the socket open.
+        let sockets = Arc::new(Sockets { endpoint: endpoint.clone(), other_family: None });
+        tasks.spawn(Keeper::new(Arc::clone(&shared), sockets, config.links, waiting_calls).run());
         let running = Running { endpoint, tasks, transport_ended };
         Ok((MasterLinksHandle::new(shared, calls, running), receiver))
     }

@@ -4,7 +4,7 @@ use super::Port;
 use super::event::{Reply, SupervisorEvent};
 use super::seat::Seat;
 use super::service::answered;
-use crate::limits::supervision::{ANSWER_BYTES_BURST, ANSWER_BYTES_PER_SECOND, CALL_TIMEOUT};
+use crate::limits::supervision::{ANSWER_BYTES_BURST, ANSWER_BYTES_PER_SECOND, BLOB_TIMEOUT, CALL_TIMEOUT};
 use crate::supervision::bucket::Bucket;
 use crate::supervision::stream::write_frame;
 use crate::{LinkError, lock};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use quinn::SendStream;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// A pull that waits for its turn.
 pub(crate) struct Waiting {
@@ -59,7 +59,13 @@ impl PullServer {
         }
         // Held until the body is written: so many bodies are in memory at once, however many links there are.
         let port = Arc::clone(&self.port);
-        let _in_progress = port.answers.acquire().await.map_err(|_| LinkError::ShuttingDown)?;
+        let Ok(in_progress) = timeout_at(next.since + CALL_TIMEOUT, port.answers.acquire()).await else {
+            // Said, not left unanswered: a supervisor drops a master that keeps silent.
+            let busy = failure_reply(next.id, "this master has too many bodies to send; ask another one");
+            let frame = encode_command(&busy)?;
+            return self.frames.send(frame).await.map_err(|_| LinkError::ShuttingDown);
+        };
+        let _in_progress = in_progress.map_err(|_| LinkError::ShuttingDown)?;
         let encoded = self.ask_node(next.id, next.pull).await?;
         let frame = encode_command(&encoded.command)?;
         self.frames.send(frame).await.map_err(|_| LinkError::ShuttingDown)?;
@@ -67,7 +73,9 @@ impl PullServer {
         let frame = encode_blob(next.id, &body)?;
         drop(body);
         self.spend(frame.len() as u64);
-        write_frame(stream, frame, "blob", &self.seat.counters).await
+        // After that the supervisor has given it up; who takes it so slowly must not keep others from theirs.
+        let written = timeout(BLOB_TIMEOUT, write_frame(stream, frame, "blob", &self.seat.counters)).await;
+        written.unwrap_or(Err(LinkError::NotTaken(BLOB_TIMEOUT.as_secs())))
     }
 
     async fn ask_node(&self, id: RequestId, pull: PullRequest) -> Result<EncodedReply, LinkError> {
