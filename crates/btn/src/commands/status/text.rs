@@ -116,12 +116,15 @@ fn supervisors(status: &Value) -> String {
 /// A supervisor knows no other ones.
 fn own_sealing(sealing: &Value, log_is_lost: bool) -> String {
     let (made, last) = (number(&sealing["sealsMade"]), number(&sealing["lastSealedHeight"]));
-    let state = match (sealing["sealing"] == true, log_is_lost) {
+    let alarm = words(&sealing["alarm"]);
+    let state = match (sealing["sealing"] == true, &alarm) {
         (true, _) => "seals",
-        (false, true) => "abstains, as its seal log is lost",
-        (false, false) => "abstains",
+        // An alarm has its own remedy: the log is there.
+        (false, Some(_)) => "abstains",
+        (false, None) if log_is_lost => "abstains, as its seal log is lost",
+        (false, None) => "abstains",
     };
-    let alarm = words(&sealing["alarm"]).map(|alarm| format!("\nlevel 2: {alarm}")).unwrap_or_default();
+    let alarm = alarm.map(|alarm| format!("\nlevel 2: {alarm}")).unwrap_or_default();
     format!("level 2: this supervisor {state}; {made} seals since its start, last sealed block {last}{alarm}")
 }
 
@@ -221,17 +224,20 @@ mod tests {
         let text = describe(&report(json!({
             "role": "supervisor", "nodeId": node(9), "observing": true, "ready": false, "notReadyReason": "no master",
             "peers": [{"id": node(2), "connected": false, "droppedReason": "its block lies", "lastError": "x"}],
-            "sealing": {"sealing": false, "sealsMade": "0x0", "lastSealedHeight": null, "alarm": "the log is lost"},
+            "sealing": {"sealing": false, "sealsMade": "0x0", "lastSealedHeight": null, "alarm": "two hashes"},
         })));
         for line in [
             "final - · third state - · view - · not ready: no master",
             "level 1: 1 masters, 0 linked with this node",
             "02020202  no                           dropped: its block lies",
-            "level 2: this supervisor abstains, as its seal log is lost; 0 seals since its start, last sealed block -",
-            "level 2: the log is lost",
+            "level 2: this supervisor abstains; 0 seals since its start, last sealed block -",
+            "level 2: two hashes",
         ] {
             assert!(text.lines().any(|found| found == line), "`{line}` is not a line of\n{text}");
         }
+        let sealing = json!({"sealing": false, "sealsMade": "0x0", "lastSealedHeight": null, "alarm": null});
+        let lost = own_sealing(&sealing, true);
+        assert!(lost.contains("abstains, as its seal log is lost"), "{lost}");
     }
 
     #[test]
