@@ -1,7 +1,9 @@
 //! The accepting side: bounded handshakes, keys checked by TLS, then the hello, then off to the peer's task.
 
 use crate::hello::{self, Hello};
-use crate::limits::{HANDSHAKE_TIMEOUT, MAX_HANDSHAKES, MAX_REMEMBERED_STRANGERS, RETRY_HANDSHAKES};
+use crate::limits::{
+    HANDSHAKE_TIMEOUT, MAX_HANDSHAKES, MAX_REMEMBERED_STRANGERS, MAX_STRANGER_WARNINGS, RETRY_HANDSHAKES,
+};
 use crate::peer::Peer;
 use crate::{LinkError, lock, metric_names, tls};
 use btn_types::B256;
@@ -28,7 +30,8 @@ pub(crate) struct Strangers(Mutex<VecDeque<(IpAddr, String)>>);
 impl Strangers {
     pub(crate) fn is_news(&self, address: IpAddr, text: &str) -> bool {
         let mut known = lock(&self.0);
-        if known.iter().any(|(ip, said)| *ip == address && said == text) {
+        let mut of_address = known.iter().filter(|(ip, _)| *ip == address);
+        if of_address.clone().count() >= MAX_STRANGER_WARNINGS || of_address.any(|(_, said)| said == text) {
             return false;
         }
         if known.len() == MAX_REMEMBERED_STRANGERS {

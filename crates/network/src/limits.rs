@@ -109,6 +109,10 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Longest reason text sent or believed when a connection is closed, in bytes.
 pub const MAX_REASON_BYTES: usize = 512;
 
+/// Most failures of strangers that are logged of one address, until others' push them out: their words are theirs to
+/// choose.
+pub const MAX_STRANGER_WARNINGS: usize = 8;
+
 /// Most strangers' failures remembered so that each is logged once.
 pub const MAX_REMEMBERED_STRANGERS: usize = 64;
 

@@ -2,6 +2,7 @@
 
 use crate::LinkError;
 use quinn::Connection;
+use std::mem::{Discriminant, discriminant};
 use std::time::SystemTime;
 
 /// State of the link to one peer.
@@ -10,10 +11,10 @@ pub(crate) struct LinkState {
     pub connection: Option<Connection>,
     pub since: SystemTime,
     pub last_error: Option<String>,
-    /// The refusal logged last; forgotten when a link stands.
-    logged_refusal: Option<String>,
-    /// The violation logged last; never forgotten, or a misbehaving peer could fill the disk.
-    logged_violation: Option<String>,
+    /// Kinds of refusal logged; forgotten when a link stands. Kinds, not texts: the words may be the peer's.
+    logged_refusals: Vec<Discriminant<LinkError>>,
+    /// Kinds of violation logged; never forgotten, or a misbehaving peer could fill the disk.
+    logged_violations: Vec<Discriminant<LinkError>>,
 }
 
 impl Default for LinkState {
@@ -22,18 +23,17 @@ impl Default for LinkState {
             connection: None,
             since: SystemTime::now(),
             last_error: None,
-            logged_refusal: None,
-            logged_violation: None,
+            logged_refusals: Vec::new(),
+            logged_violations: Vec::new(),
         }
     }
 }
 
 impl LinkState {
-    /// No link came to stand. Returns whether this is to be logged: unless it is what was logged last.
+    /// No link came to stand. Returns whether this is to be logged: the first of its kind since a link stood.
     pub(crate) fn refused(&mut self, error: &LinkError) -> bool {
-        let text = error.to_string();
-        self.last_error = Some(text.clone());
-        self.logged_refusal.replace(text) != self.last_error
+        self.last_error = Some(error.to_string());
+        is_first(&mut self.logged_refusals, error)
     }
 
     /// A link stands.
@@ -41,14 +41,13 @@ impl LinkState {
         self.connection = Some(connection.clone());
         self.since = SystemTime::now();
         self.last_error = None;
-        self.logged_refusal = None;
+        self.logged_refusals.clear();
     }
 
-    /// The link ended for this reason. Returns whether this is to be logged: the same violation only once.
+    /// The link ended for this reason. Returns whether this is to be logged: each kind of violation only once.
     pub(crate) fn ended(&mut self, error: &LinkError) -> bool {
-        let text = error.to_string();
-        self.last_error = Some(text.clone());
-        !error.is_violation() || self.logged_violation.replace(text) != self.last_error
+        self.last_error = Some(error.to_string());
+        !error.is_violation() || is_first(&mut self.logged_violations, error)
     }
 
     /// No link stands any more.
@@ -56,4 +55,14 @@ impl LinkState {
         self.connection = None;
         self.since = SystemTime::now();
     }
+}
+
+/// Whether an error is the first of its kind; there are no more kinds than variants.
+fn is_first(logged: &mut Vec<Discriminant<LinkError>>, error: &LinkError) -> bool {
+    let kind = discriminant(error);
+    let is_first = !logged.contains(&kind);
+    if is_first {
+        logged.push(kind);
+    }
+    is_first
 }

@@ -192,8 +192,13 @@ impl Backend for NodeBackend {
         self.supervisors.membership(supervisor)
     }
 
-    fn candidates(&self) -> Vec<Ticket> {
-        self.shared.candidates()
+    fn candidates(&self) -> Result<Vec<Ticket>, RpcError> {
+        match self.links {
+            Links::Master { .. } => Ok(self.shared.candidates()),
+            Links::Supervisor { .. } => Err(RpcError::server(
+                "a supervisor knows no candidates but when it submits; ask a master, or submit here",
+            )),
+        }
     }
 
     fn view_info(&self) -> ViewInfo {

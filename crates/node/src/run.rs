@@ -20,6 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 /// How long the last effects may take before a stop is no longer graceful.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,12 +94,12 @@ async fn serve(
     let rpc = RpcServer::start(rpc_config, Arc::new(backend)).await?;
     tracing::info!(rpc = %rpc.local_addr(), "listening for wallets");
     let outcome = tokio::select! {
-        outcome = &mut engine => outcome?,
+        outcome = &mut engine => ended(outcome),
         () = shutdown => {
             tracing::info!("stopping");
             stop.send_replace(true);
             match tokio::time::timeout(STOP_TIMEOUT, engine).await {
-                Ok(outcome) => outcome?,
+                Ok(outcome) => ended(outcome),
                 Err(_) => Err(eyre!("the engine did not stop within {} s", STOP_TIMEOUT.as_secs())),
             }
         }
@@ -109,4 +110,10 @@ async fn serve(
         tracing::info!("stopped; everything acknowledged is on disk");
     }
     outcome
+}
+
+/// How the engine's thread ended. Also where it panicked the links are told goodbye.
+fn ended(outcome: Result<eyre::Result<()>, JoinError>) -> eyre::Result<()> {
+    outcome
+        .unwrap_or_else(|error| Err(eyre!("the engine's thread broke off, which is a bug of BTN: {error}")))
 }

@@ -3,7 +3,7 @@
 
 use crate::submissions::Submitter;
 use btn_chain::ChainView;
-use btn_rpc::{SealingInfo, VotesSeen};
+use btn_rpc::SealingInfo;
 use btn_types::supervision::StatusSummary;
 use btn_types::{B256, Height, Round, Ticket, View};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,7 +31,6 @@ pub(crate) struct Standing {
     /// Whether blocks known to be final are still missing here.
     pub(crate) syncing: bool,
     /// Votes of the current view that are here; `None` on a supervisor.
-    pub(crate) votes: Option<VotesSeen>,
     /// How sealing goes; `None` on a master.
     pub(crate) sealing: Option<SealingInfo>,
 }

@@ -230,19 +230,6 @@ pub struct ViewInfo {
     pub third_height: u64,
     /// Height of the notarized head.
     pub pending_height: u64,
-    /// Votes of the current view that this node has; `None` where it does not count them, as on a supervisor.
-    pub votes: Option<VotesSeen>,
-}
-
-/// Distinct members whose vote for the current view is here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VotesSeen {
-    /// Notarize, for the proposal that has most.
-    pub notarize: usize,
-    /// Nullify.
-    pub nullify: usize,
-    /// Finalize, for the proposal that has most.
-    pub finalize: usize,
 }
 
 /// The registered supervisors (C8) and the numbers that a verifier needs.
@@ -401,7 +388,10 @@ pub trait Backend: Send + Sync + 'static {
     fn membership(&self, supervisor: NodeId) -> Option<Vec<B256>>;
 
     /// Verified tickets known here for the current view and the two after it (C6.2). Must not block.
-    fn candidates(&self) -> Vec<Ticket>;
+    ///
+    /// # Errors
+    /// A node that knows none, as it takes part in no view.
+    fn candidates(&self) -> Result<Vec<Ticket>, RpcError>;
 
     /// What `btn_getView` shows. Must not block.
     fn view_info(&self) -> ViewInfo;

@@ -26,7 +26,7 @@ mod server;
 pub use backend::{
     Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeRole, NodeStatus,
     PeerInfo, Readiness, ReportedStatus, SealingInfo, StateAt, SupervisorInfo, SupervisorsInfo, SyncProgress,
-    TransactionEntry, ViewInfo, VotesSeen,
+    TransactionEntry, ViewInfo,
 };
 pub use config::RpcConfig;
 pub use error::{RpcError, code};

@@ -3,7 +3,7 @@
 use super::{CHAIN, RawPeer, TestNode, closed, code_of, config, id_of, identity, network, seed_of, within};
 use crate::accept::Strangers;
 use crate::hello::Hello;
-use crate::limits::{MAX_HELLO_BYTES, MAX_REMEMBERED_STRANGERS, PROTOCOL_VERSION};
+use crate::limits::{MAX_HELLO_BYTES, MAX_REMEMBERED_STRANGERS, MAX_STRANGER_WARNINGS, PROTOCOL_VERSION};
 use crate::peer::Peer;
 use crate::{LinkError, NetworkConfig, NetworkError, NetworkEvent, NetworkIdentity};
 use btn_types::{B256, MemberIndex, NodeId};
@@ -157,19 +157,22 @@ impl tracing::Subscriber for Warnings {
     fn exit(&self, _: &tracing::span::Id) {}
 }
 
+/// Whatever the words: they may be the peer's.
 #[test]
-fn a_refusal_is_logged_once_until_it_changes() {
+fn each_kind_of_refusal_is_logged_once() {
     let (changes, _) = tokio::sync::watch::channel(0);
     let peer = Peer::new(&super::peer(1, vec![]), true, changes);
     let chain = |byte| LinkError::Chain { ours: CHAIN, theirs: B256::repeat_byte(byte) };
     let warnings = Arc::new(Warnings::default());
     tracing::subscriber::with_default(Arc::clone(&warnings), || {
-        for byte in [1, 1, 1, 2, 2, 1] {
+        for byte in [1, 1, 2, 3] {
             peer.refused(&chain(byte), None);
+            peer.refused(&LinkError::HelloMalformed(format!("words {byte}")), None);
         }
+        peer.refused(&chain(9), None);
     });
-    assert_eq!(warnings.0.load(Ordering::Relaxed), 3);
-    assert_eq!(peer.state().last_error, Some(chain(1).to_string()));
+    assert_eq!(warnings.0.load(Ordering::Relaxed), 2);
+    assert_eq!(peer.state().last_error, Some(chain(9).to_string()), "the status shows the newest");
 }
 
 #[test]
@@ -182,6 +185,9 @@ fn strangers_are_logged_once_and_remembered_within_bounds() {
         assert!(strangers.is_news(address(last), "a"));
     }
     assert!(strangers.is_news(address(0), "a"), "the oldest is forgotten");
+    let talker = IpAddr::from([10, 0, 1, 1]);
+    let news = (0..1_000).filter(|number| strangers.is_news(talker, &number.to_string())).count();
+    assert_eq!(news, MAX_STRANGER_WARNINGS, "new words every time");
 }
 
 #[test]

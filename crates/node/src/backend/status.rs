@@ -161,7 +161,7 @@ pub(super) fn node_status(backend: &NodeBackend) -> NodeStatus {
 
 /// `btn_getView`.
 pub(super) fn view_info(picture: &Picture, epoch: Epoch) -> ViewInfo {
-    let Standing { view, round, floor, height, third_height, votes, .. } = picture.standing;
+    let Standing { view, round, floor, height, third_height, .. } = picture.standing;
     ViewInfo {
         epoch,
         view,
@@ -170,7 +170,6 @@ pub(super) fn view_info(picture: &Picture, epoch: Epoch) -> ViewInfo {
         height: height.0,
         third_height: third_height.0,
         pending_height: picture.view.head().height.0,
-        votes,
     }
 }
 
@@ -221,7 +220,6 @@ mod tests {
             third_height: Height(6),
             head: B256::ZERO,
             syncing,
-            votes: None,
             sealing: None,
         }
     }

@@ -60,7 +60,6 @@ impl From<EngineStatus> for Standing {
             third_height: status.third_height,
             head: status.head,
             syncing: status.syncing,
-            votes: None,
             sealing: None,
         }
     }

@@ -49,7 +49,6 @@ impl Standing {
             third_height: status.third_height,
             head: status.head,
             syncing: status.syncing,
-            votes: None,
             sealing: Some(sealing),
         }
     }

@@ -22,11 +22,51 @@ use btn_network::{
 use btn_types::MemberIndex;
 use btn_types::genesis::SupervisorRecord;
 use btn_types::supervision::StatusSummary;
-use eyre::eyre;
+use eyre::{WrapErr as _, eyre};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::runtime::{EnterGuard, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// Threads of their own for what supervisors cause: handshakes, decoding, bodies, signatures of what they submit. The
+/// masters' links, RPC and timers have others, so that no supervisor ever holds them up.
+struct SupervisorThreads(Option<Runtime>);
+
+/// How many.
+const SUPERVISOR_THREADS: usize = 2;
+
+impl SupervisorThreads {
+    fn start() -> eyre::Result<Self> {
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(SUPERVISOR_THREADS)
+            .thread_name("supervisors")
+            .enable_all()
+            .build()
+            .wrap_err("the threads for supervisors cannot start")?;
+        Ok(Self(Some(threads)))
+    }
+
+    /// What is started while this is held runs on these threads.
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let _of_supervisors = self.enter();
+        tokio::spawn(task)
+    }
+}
+
+impl Drop for SupervisorThreads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            // Dropped among tasks, where waiting for threads is not allowed.
+            threads.shutdown_background();
+        }
+    }
+}
 
 /// Starts everything but RPC.
 pub(super) fn start(
@@ -52,11 +92,15 @@ pub(super) fn start(
 
     let (summary, status) = watch::channel(shared.picture().summary());
     let seals = SealQueue::default();
-    let served = supervisor_port(config, facts, status)?;
+    let threads = SupervisorThreads::start()?;
+    let served = {
+        let _of_supervisors = threads.enter();
+        supervisor_port(config, facts, status)?
+    };
     let (bulletin, desk) = served
         .map(|(bulletin, events)| {
             let desk = Desk { shared: Arc::clone(&shared), bulletin: bulletin.clone(), seals: seals.clone() };
-            (bulletin, tokio::spawn(desk.serve(events)))
+            (bulletin, threads.spawn(desk.serve(events)))
         })
         .unzip();
     let port = bulletin.as_ref().map(|bulletin: &Bulletin| bulletin.port().clone());
@@ -74,11 +118,16 @@ pub(super) fn start(
     let (stop, stopped) = watch::channel(false);
     let handle = tokio::runtime::Handle::current();
     let engine = tokio::task::spawn_blocking(move || handle.block_on(driver.run(events, stopped)));
-    let close = Box::pin(close(network.clone(), port.clone(), desk));
+    let close = Box::pin(close(network.clone(), port.clone(), desk, threads));
     Ok(Running { engine, stop, links: Links::Master { network, port }, shared, close })
 }
 
-async fn close(network: NetworkHandle, port: Option<SupervisorPortHandle>, desk: Option<JoinHandle<()>>) {
+async fn close(
+    network: NetworkHandle,
+    port: Option<SupervisorPortHandle>,
+    desk: Option<JoinHandle<()>>,
+    threads: SupervisorThreads,
+) {
     if let Some(port) = port {
         port.shutdown().await;
     }
@@ -86,6 +135,7 @@ async fn close(network: NetworkHandle, port: Option<SupervisorPortHandle>, desk:
         // No link is left that an answer could go to.
         desk.abort();
     }
+    drop(threads);
     network.shutdown().await;
 }
 

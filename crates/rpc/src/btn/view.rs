@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::context::{Context, Json, json};
 use crate::limits::MAX_CANDIDATES_PER_VIEW;
-use crate::{CommitteeInfo, RpcError, VotesSeen};
+use crate::{CommitteeInfo, RpcError};
 use alloy_primitives::U64;
 use btn_crypto::{Domain, Draw};
 use btn_types::{B256, Bytes, NodeId, Ticket};
@@ -64,7 +64,7 @@ pub(crate) fn get_candidates(context: &Context, _: &Arguments<'_>) -> Result<Jso
         committee.members.get(ticket.member.index()).map(|member| member.id)
     };
     let mut views: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for ticket in backend.candidates() {
+    for ticket in backend.candidates()? {
         let draw = Draw::of(&ticket.signature);
         views.entry(ticket.view).or_default().push((draw, ticket));
     }
@@ -96,25 +96,6 @@ struct ViewAnswer {
     pending_height: U64,
     /// Votes that make a certificate; `null` for an epoch whose committee is unknown.
     quorum: Option<U64>,
-    /// Votes for the current view that are here; `null` where none are counted.
-    votes: Option<VotesObject>,
-}
-
-#[derive(Serialize)]
-struct VotesObject {
-    notarize: U64,
-    nullify: U64,
-    finalize: U64,
-}
-
-impl From<VotesSeen> for VotesObject {
-    fn from(votes: VotesSeen) -> Self {
-        Self {
-            notarize: U64::from(votes.notarize),
-            nullify: U64::from(votes.nullify),
-            finalize: U64::from(votes.finalize),
-        }
-    }
 }
 
 /// `btn_getView`
@@ -130,6 +111,5 @@ pub(crate) fn get_view(context: &Context, _: &Arguments<'_>) -> Result<Json, Rpc
         third_height: U64::from(now.third_height),
         pending_height: U64::from(now.pending_height),
         quorum: committee.map(|committee| U64::from(committee.quorum)),
-        votes: now.votes.map(VotesObject::from),
     })
 }

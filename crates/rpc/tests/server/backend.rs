@@ -12,7 +12,7 @@ use btn_execution::{
 use btn_rpc::{
     Backend, BlockEntry, BlockSelector, BoxFuture, CommitteeInfo, CommitteeMember, NodeRole, NodeStatus,
     PeerInfo, Readiness, ReportedStatus, RpcError, SealingInfo, StateAt, SupervisorInfo, SupervisorsInfo,
-    SyncProgress, TransactionEntry, ViewInfo, VotesSeen,
+    SyncProgress, TransactionEntry, ViewInfo,
 };
 use btn_types::genesis::{BaseFeeParameters, ConsensusParameters, GenesisAccount, SupervisorRecord};
 use btn_types::{
@@ -516,12 +516,14 @@ impl Backend for Chain {
         audit_path(ids.iter().map(B256::as_slice), place)
     }
 
-    fn candidates(&self) -> Vec<Ticket> {
-        self.tickets.lock().expect("no panic").clone()
+    fn candidates(&self) -> Result<Vec<Ticket>, RpcError> {
+        match self.is_supervisor.load(Ordering::Relaxed) {
+            true => Err(RpcError::server("no candidates here")),
+            false => Ok(self.tickets.lock().expect("no panic").clone()),
+        }
     }
 
     fn view_info(&self) -> ViewInfo {
-        let votes = VotesSeen { notarize: 2, nullify: 1, finalize: 0 };
         ViewInfo {
             epoch: Epoch(0),
             view: View(11),
@@ -530,7 +532,6 @@ impl Backend for Chain {
             height: self.latest,
             third_height: self.third_height(),
             pending_height: self.latest + 1,
-            votes: (!self.is_supervisor.load(Ordering::Relaxed)).then_some(votes),
         }
     }
 

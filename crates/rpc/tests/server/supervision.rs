@@ -226,18 +226,16 @@ fn candidates_are_listed_by_view_best_first() {
     for view in [12, 13] {
         assert_eq!(of_view(View(view)), draws[..21], "view {view}");
     }
+    server.chain.is_supervisor.store(true, Ordering::Relaxed);
+    assert_eq!(server.error("btn_getCandidates", json!([])), (-32000, "no candidates here".to_owned()));
 }
 
 #[test]
 fn the_view_tells_where_consensus_stands() {
     let server = Server::start();
-    let mut expected = json!({
+    let expected = json!({
         "epoch": "0x0", "view": "0xb", "round": "0x0", "floor": "0x8", "height": "0x4", "thirdHeight": "0x3",
         "pendingHeight": "0x5", "quorum": "0x3",
-        "votes": { "notarize": "0x2", "nullify": "0x1", "finalize": "0x0" },
     });
-    assert_eq!(server.result("btn_getView", json!([])), expected);
-    server.chain.is_supervisor.store(true, Ordering::Relaxed);
-    expected["votes"] = json!(null);
     assert_eq!(server.result("btn_getView", json!([])), expected);
 }
